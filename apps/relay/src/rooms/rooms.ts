@@ -1,0 +1,115 @@
+// The port between sessions and the rooms' shared state: membership, unique names, order, counters.
+// rooms.memory.ts is one embedded node; rooms.redis.ts is a cluster. Both pass test/rooms/contract.ts.
+// Nothing here can read a name or a text: tags, sealed profiles and sealed frames only.
+import type { Epoch, ErrorCode, Member, NameTag, NodeId, RoomId, SessionId } from '@pychat/protocol'
+
+/**
+ * One connection's hold on one session in one room. `generation` tells connections of the same session apart:
+ * only the newest one may publish or leave.
+ */
+export type Membership = { room: RoomId; session: SessionId; generation: number }
+
+export type JoinRequest = {
+  room: RoomId
+  session: SessionId
+  /** SHA-256 of the client's secret, hex: the same session may come back on another connection, nobody else may. */
+  proof: string
+  tag: NameTag
+  /** Sealed, base64url. */
+  profile: string
+}
+
+export type JoinResult =
+  | {
+      ok: true
+      membership: Membership
+      epoch: Epoch
+      seq: number
+      counter: number
+      count: number
+      members: Member[]
+      /** Cursor for more members, or null. */
+      next: string | null
+    }
+  | { ok: false; code: Extract<ErrorCode, 'name-taken' | 'session-taken' | 'room-full' | 'unavailable'> }
+
+export type PublishResult =
+  | { status: 'taken'; seq: number }
+  /** It was taken before; `seq` is 0 when its place is forgotten. */
+  | { status: 'duplicate'; seq: number }
+  /** An earlier counter is missing. */
+  | { status: 'gap'; last: number }
+  /** The session is not (or not any more) in the room on this connection. */
+  | { status: 'not-member' }
+  | { status: 'unavailable' }
+
+export type RoomStats = {
+  room: RoomId
+  users: number
+  messages: number
+  bytes: number
+  /** Milliseconds since 1970. */
+  createdAt: number
+  lastActiveAt: number
+}
+
+export type RoomMember = { session: SessionId; node: NodeId; joinedAt: number; counter: number }
+
+export type RoomsEvents = {
+  /**
+   * Something for every local member of a room, in the room's order: a delivery (binary) or a control message (text).
+   * @param message valid only during the call
+   */
+  deliver(room: RoomId, message: Uint8Array, isBinary: boolean): void
+  /** The session lives on a newer connection now: the one with this generation has to be closed. */
+  replaced(membership: Membership): void
+  /** Whether the store answers. Starts as available. */
+  availability(available: boolean): void
+  /** This node's lease is gone: others may have given its members' names away. Close every session. */
+  leaseLost(): void
+}
+
+export interface Rooms {
+  readonly kind: 'embedded' | 'redis'
+  /** Changes when a lost lease was replaced. */
+  readonly node: NodeId
+  /** @throws StoreError when the store cannot be reached or is unfit (too old, no permission) */
+  start(): Promise<void>
+  /**
+   * Puts a session into a room, or takes it over from an older connection of the same client.
+   * Others in the room hear "arrived" through `deliver` (also the joiner, if already subscribed; clients ignore their own).
+   * When it resolves, everything published from `seq` + 1 on reaches `deliver`.
+   */
+  join(request: JoinRequest): Promise<JoinResult>
+  /** Safe to repeat; does nothing when a newer connection holds the session. Others hear "departed". */
+  leave(membership: Membership, why: 'left' | 'lost'): Promise<void>
+  /**
+   * Gives a sealed frame its place in the room and delivers it to all members, the sender included.
+   * Safe to repeat with the same (session, counter). Calls for one membership must come in counter order.
+   * @param frame valid only during the call
+   */
+  publish(membership: Membership, counter: number, frame: Uint8Array): PublishResult | Promise<PublishResult>
+  /** A page of the roster. @param after a cursor from this roster  @throws StoreError */
+  members(room: RoomId, after: string): Promise<{ members: Member[]; next: string | null }>
+  /** Rooms with a member on this node and how many are here. */
+  local(): Map<RoomId, number>
+  /** Figures of rooms, unknown rooms left out. @throws StoreError */
+  stats(rooms: readonly RoomId[]): Promise<RoomStats[]>
+  /** Everybody in a room, on every node; null for an unknown or empty room. @throws StoreError */
+  roomMembers(room: RoomId): Promise<RoomMember[] | null>
+  /** Gives up the lease and every local membership ("lost"), then closes connections to the store. */
+  stop(): Promise<void>
+}
+
+/** The world's fault, not the peer's and not ours. */
+export class StoreError extends Error {
+  override readonly name = 'StoreError'
+  readonly code: 'unreachable' | 'too-old' | 'refused'
+  readonly retryable: boolean
+
+  constructor(code: StoreError['code'], message: string, options?: { cause?: unknown }) {
+    super(message, options)
+    this.code = code
+    this.retryable = code === 'unreachable'
+  }
+}

@@ -1,0 +1,124 @@
+// The admin API of a relay's ops port (docs/protocol.md, "Admin API"): replies, and where the token lies.
+// Every reply says how many nodes were asked and how many answered; fewer answers than asked is a partial reply.
+import { z } from 'zod'
+import { nodeIdSchema, roomIdSchema, sessionIdSchema } from './ids.ts'
+
+const count = z.number().min(0)
+const isoTime = z.iso.datetime()
+
+const nodesAskedSchema = z.strictObject({ asked: count, answered: count })
+
+export const serverSchema = z.strictObject({
+  room: roomIdSchema,
+  /** The eight characters that clients show. */
+  short: z.string(),
+  users: count,
+  nodes: count,
+  messages: count,
+  bytes: count,
+  createdAt: isoTime,
+  lastActiveAt: isoTime,
+})
+
+export const nodeSchema = z.strictObject({
+  node: nodeIdSchema,
+  state: z.enum(['ready', 'degraded', 'draining']),
+  version: z.string(),
+  transport: z.enum(['uws', 'ws']),
+  listen: z.string(),
+  startedAt: isoTime,
+  connections: count,
+  rooms: count,
+  members: count,
+  messagesIn: count,
+  messagesOut: count,
+  bytesIn: count,
+  bytesOut: count,
+})
+
+export const userSchema = z.strictObject({
+  session: sessionIdSchema,
+  node: nodeIdSchema,
+  joinedAt: isoTime,
+  /** Counter of the session's last frame. */
+  messages: count,
+})
+
+export const serversReplySchema = z.strictObject({
+  schema: z.literal(1),
+  servers: z.array(serverSchema),
+  nodes: nodesAskedSchema,
+})
+export const nodesReplySchema = z.strictObject({
+  schema: z.literal(1),
+  list: z.array(nodeSchema),
+  nodes: nodesAskedSchema,
+})
+export const usersReplySchema = z.strictObject({
+  schema: z.literal(1),
+  room: roomIdSchema,
+  users: z.array(userSchema),
+  nodes: nodesAskedSchema,
+})
+export const statsReplySchema = z.strictObject({
+  schema: z.literal(1),
+  servers: count,
+  users: count,
+  connections: count,
+  messagesIn: count,
+  messagesOut: count,
+  bytesIn: count,
+  bytesOut: count,
+  store: z.enum(['embedded', 'redis']),
+  nodes: nodesAskedSchema,
+})
+export const shutdownReplySchema = z.strictObject({
+  schema: z.literal(1),
+  /** Nodes that said they are stopping. */
+  stopping: z.array(nodeIdSchema),
+  nodes: nodesAskedSchema,
+})
+export const adminErrorSchema = z.strictObject({
+  schema: z.literal(1),
+  error: z.strictObject({
+    code: z.enum(['unauthorized', 'not-found', 'bad-request', 'unavailable']),
+    message: z.string(),
+  }),
+})
+
+/** Optional body of POST /admin/v1/shutdown. */
+export const shutdownRequestSchema = z.strictObject({ node: nodeIdSchema.optional() })
+
+export type AdminServer = z.infer<typeof serverSchema>
+export type AdminNode = z.infer<typeof nodeSchema>
+export type AdminUser = z.infer<typeof userSchema>
+export type ServersReply = z.infer<typeof serversReplySchema>
+export type NodesReply = z.infer<typeof nodesReplySchema>
+export type UsersReply = z.infer<typeof usersReplySchema>
+export type StatsReply = z.infer<typeof statsReplySchema>
+export type ShutdownReply = z.infer<typeof shutdownReplySchema>
+export type AdminErrorReply = z.infer<typeof adminErrorSchema>
+
+/** Path of each admin request; `:room` takes a full room hash or its eight-character short form. */
+export const adminRoutes = {
+  servers: { method: 'GET', path: '/admin/v1/servers' },
+  stats: { method: 'GET', path: '/admin/v1/stats' },
+  nodes: { method: 'GET', path: '/admin/v1/nodes' },
+  users: { method: 'GET', path: '/admin/v1/servers/:room/users' },
+  shutdown: { method: 'POST', path: '/admin/v1/shutdown' },
+} as const
+
+/**
+ * Folder for a program's small private files: PYCHAT_STATE_DIR, else the XDG state folder, else the platform's own.
+ * The relay leaves its token there and pychat-admin looks for it there, so both must come here for the answer.
+ */
+export function stateDirectory(env: Record<string, string | undefined>, platform: string, home: string): string {
+  if (env['PYCHAT_STATE_DIR']) return env['PYCHAT_STATE_DIR']
+  if (platform === 'win32') return `${env['LOCALAPPDATA'] ?? `${home}\\AppData\\Local`}\\pychat`
+  return `${env['XDG_STATE_HOME'] ?? `${home}/.local/state`}/pychat`
+}
+
+/** Name of the token file of the relay whose ops port this is; lies in `stateDirectory`. */
+export function adminTokenFileName(opsPort: number): string {
+  return `admin-${opsPort}.token`
+}

@@ -1,0 +1,143 @@
+// Control messages: JSON objects in WebSocket text messages, one strict schema each (docs/protocol.md, "Control").
+// "t" names the message. Unknown fields and unknown messages are refused in both directions.
+import { z } from 'zod'
+import { errorCodes } from './error-codes.ts'
+import { ProtocolError } from './errors.ts'
+import { epochSchema, nameTagSchema, roomIdSchema, sessionIdSchema } from './ids.ts'
+import { limits } from './limits.ts'
+
+const count = z.int().min(0).max(Number.MAX_SAFE_INTEGER)
+const requestId = z.int().min(1).max(2 ** 31 - 1)
+const secret = z.string().regex(/^[0-9a-f]{32}$/)
+const software = z.string().regex(/^[\x21-\x7e]{1,64}$/)
+const profile = z
+  .string()
+  .min(Math.ceil((limits.profileBytesMin * 4) / 3))
+  .max(Math.ceil((limits.profileBytesMax * 4) / 3))
+  .regex(/^[A-Za-z0-9_-]+$/)
+const cursor = z.string().regex(/^[0-9]{1,20}$/)
+
+/** One member as a relay shows it: everything personal is inside the sealed profile. */
+export const memberSchema = z.strictObject({
+  session: sessionIdSchema,
+  tag: nameTagSchema,
+  profile,
+  /** Counter of the last frame the relay took from this session; 0 before the first. */
+  counter: count,
+  /** Relay's clock when the session joined, milliseconds since 1970. */
+  since: count,
+})
+
+export const clientControlSchema = z.discriminatedUnion('t', [
+  z.strictObject({ t: z.literal('hello'), version: count, software }),
+  z.strictObject({
+    t: z.literal('join'),
+    id: requestId,
+    room: roomIdSchema,
+    session: sessionIdSchema,
+    /** 16 random bytes known to this client alone: proves on a later connection that the session is the same. */
+    secret,
+    tag: nameTagSchema,
+    profile,
+  }),
+  z.strictObject({ t: z.literal('leave'), id: requestId, room: roomIdSchema }),
+  z.strictObject({ t: z.literal('members'), id: requestId, room: roomIdSchema, after: cursor }),
+  z.strictObject({ t: z.literal('ping'), id: requestId }),
+])
+
+export const relayControlSchema = z.discriminatedUnion('t', [
+  z.strictObject({ t: z.literal('welcome'), version: count, software, pingIntervalMs: count, frameBytesMax: count }),
+  z.strictObject({
+    t: z.literal('joined'),
+    id: requestId,
+    room: roomIdSchema,
+    epoch: epochSchema,
+    /** Last seq of the room's log; 0 while nothing was ever said. */
+    seq: count,
+    /** Last counter that the relay took from this session; frames up to it need no repeating. */
+    counter: count,
+    /** Members now, the joiner included. */
+    count,
+    members: z.array(memberSchema).max(limits.rosterPageMembersMax),
+    /** Present when there are more members: ask for them with "members". */
+    next: cursor.optional(),
+  }),
+  z.strictObject({
+    t: z.literal('members'),
+    id: requestId,
+    room: roomIdSchema,
+    members: z.array(memberSchema).max(limits.rosterPageMembersMax),
+    next: cursor.optional(),
+  }),
+  z.strictObject({ t: z.literal('left'), id: requestId, room: roomIdSchema }),
+  z.strictObject({ t: z.literal('pong'), id: requestId }),
+  /** Refuses the request with this id, or, without an id, a message that could not be read. */
+  z.strictObject({
+    t: z.literal('refused'),
+    id: requestId.optional(),
+    code: z.enum(errorCodes),
+    message: z.string().max(256),
+    retryMs: count.optional(),
+  }),
+  /** Somebody came into the room, or came back on another connection with a new profile. */
+  z.strictObject({ t: z.literal('arrived'), room: roomIdSchema, member: memberSchema }),
+  /** Somebody left: by wish ("left") or because the connection or its node is gone ("lost"). */
+  z.strictObject({
+    t: z.literal('departed'),
+    room: roomIdSchema,
+    session: sessionIdSchema,
+    why: z.enum(['left', 'lost']),
+  }),
+  /** A frame that was published twice: it has stood in the log at `seq` since the first time (0: place forgotten). */
+  z.strictObject({ t: z.literal('ack'), room: roomIdSchema, session: sessionIdSchema, counter: count, seq: count }),
+  /** A frame that was not taken. */
+  z.strictObject({
+    t: z.literal('nack'),
+    room: roomIdSchema,
+    session: sessionIdSchema,
+    counter: count,
+    code: z.enum(errorCodes),
+    /** With code "gap": the last counter that was taken. */
+    last: count.optional(),
+    retryMs: count.optional(),
+  }),
+  /** Whether the relay can take messages now. */
+  z.strictObject({ t: z.literal('relay'), state: z.enum(['ready', 'degraded']) }),
+  /** This node is about to close the connection: reconnect after so many milliseconds. */
+  z.strictObject({ t: z.literal('goaway'), afterMs: count }),
+])
+
+export type Member = z.infer<typeof memberSchema>
+export type ClientControl = z.infer<typeof clientControlSchema>
+export type RelayControl = z.infer<typeof relayControlSchema>
+export type ClientControlOf<T extends ClientControl['t']> = Extract<ClientControl, { t: T }>
+export type RelayControlOf<T extends RelayControl['t']> = Extract<RelayControl, { t: T }>
+
+export function encodeControl(message: ClientControl | RelayControl): string {
+  return JSON.stringify(message)
+}
+
+/** @throws ProtocolError too-long or bad-message */
+export function decodeClientControl(text: string): ClientControl {
+  return decode(text, limits.controlBytesMax, clientControlSchema)
+}
+
+/** @throws ProtocolError too-long or bad-message */
+export function decodeRelayControl(text: string): RelayControl {
+  return decode(text, limits.relayControlBytesMax, relayControlSchema)
+}
+
+function decode<T>(text: string, bytesMax: number, schema: z.ZodType<T>): T {
+  // All valid control text is ASCII, so its length in characters is its length in bytes.
+  if (text.length > bytesMax) throw new ProtocolError('too-long')
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    throw new ProtocolError('bad-message', 'not JSON')
+  }
+  const result = schema.safeParse(value)
+  if (result.success) return result.data
+  const issue = result.error.issues[0]
+  throw new ProtocolError('bad-message', `${issue?.path.join('.') || 'message'}: ${issue?.code ?? 'invalid'}`)
+}
