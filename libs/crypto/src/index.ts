@@ -1,0 +1,20 @@
+// The public door: everything between what a person types and what goes over the wire.
+// Primitives stay inside, so that nobody builds a second scheme from them by accident.
+export { chainBytes, firstChain, nextChain } from './chain.ts'
+export { canonicalPin, generateCode, isGeneratedCode, type Random } from './codes.ts'
+export { type CryptoInputCode, CryptoInputError } from './errors.ts'
+export {
+  bodyBytesMax,
+  createOpener,
+  createSealer,
+  frameKinds,
+  type OpenedFrame,
+  type Opener,
+  type Sealer,
+  type View,
+} from './frames/sealed-frame.ts'
+export { displayName, normalizeName } from './names.ts'
+export { deriveRoom, nameTag, type RoomKeys } from './room-keys.ts'
+export { openProfile, type Profile, sealedProfileBytes, sealProfile } from './sealed-profile.ts'
+export { createSession, fingerprint, type Session } from './session.ts'
+export { type PinStrength, pinStrength } from './strength.ts'
