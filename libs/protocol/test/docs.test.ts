@@ -1,0 +1,132 @@
+// docs/protocol.md is what strangers write clients from: its tables and its JSON examples have to be the code's.
+import { readFileSync } from 'node:fs'
+import {
+  adminErrorSchema,
+  adminRoutes,
+  clientControlSchema,
+  closeStopFrom,
+  closeTable,
+  decodeClientControl,
+  decodeHex,
+  decodeRelayControl,
+  deliveryHeaderBytes,
+  errorTable,
+  frameHeaderBytes,
+  limits,
+  nodesReplySchema,
+  paddingBucketsBytes,
+  relayControlSchema,
+  serversReplySchema,
+  shortCode,
+  shutdownReplySchema,
+  statsReplySchema,
+  usersReplySchema,
+} from '@pychat/protocol'
+import { expect, test } from 'vitest'
+
+const page = readFileSync(new URL('../../../docs/protocol.md', import.meta.url), 'utf8')
+
+/** The text of one section, up to the next heading of the same or a higher level. */
+function section(heading: string): string {
+  const start = page.indexOf(`\n${heading}\n`)
+  expect(start, `section "${heading}"`).toBeGreaterThan(-1)
+  const body = page.slice(start + heading.length + 2)
+  const level = heading.indexOf(' ')
+  const end = body.search(new RegExp(`^#{1,${level}} `, 'm'))
+  return end < 0 ? body : body.slice(0, end)
+}
+
+/** The cells of every row of the first table in some text, the head left out. */
+function rows(text: string): string[][] {
+  const lines = text.split('\n')
+  const start = lines.findIndex((line) => line.startsWith('|'))
+  const table: string[][] = []
+  for (const line of lines.slice(start + 2)) {
+    if (!line.startsWith('|')) break
+    table.push(
+      line
+        .slice(1, -1)
+        .split('|')
+        .map((cell) => cell.trim()),
+    )
+  }
+  return table
+}
+
+/** The lines of all code blocks with this word after "json". */
+function examples(kind: string): string[] {
+  const blocks = page.matchAll(new RegExp(`^\`\`\`json ${kind}\n([^\`]*)^\`\`\``, 'gm'))
+  return [...blocks].flatMap((block) => (block[1] ?? '').trim().split('\n'))
+}
+
+test('the page lists every close code with its name, rule and sentence', () => {
+  const coded = Object.entries(closeTable).map(([name, row]) => [
+    String(row.code),
+    name,
+    row.rule,
+    row.sentence,
+  ])
+  expect(rows(section('## 9. Close codes'))).toEqual(coded)
+  expect(section('## 9. Close codes')).toContain(`${closeStopFrom}-4999 mean stop`)
+})
+
+test('the page lists every error with its retry rule and sentence', () => {
+  const coded = Object.entries(errorTable).map(([code, row]) => [code, row.retry, row.sentence])
+  expect(rows(section('## 10. Errors'))).toEqual(coded)
+})
+
+test('the page lists every limit with its value', () => {
+  const written = rows(section('## 11. Limits')).map(([name, value]) => [name, Number(value)])
+  expect(written).toEqual(Object.entries(limits))
+  expect(section('## 11. Limits')).toContain(`bytes of plaintext: ${paddingBucketsBytes.join(', ')}.`)
+})
+
+test('the page places the sealed bytes of both frames where the code does', () => {
+  for (const [heading, headerBytes] of [
+    ['### 5.1 Sealed frame, type 1, client to relay', frameHeaderBytes],
+    ['### 5.2 Delivery, type 129, relay to client', deliveryHeaderBytes],
+  ] as const) {
+    let next = 0
+    for (const [offset, bytes] of rows(section(heading))) {
+      if (!/^\d+$/.test(offset ?? '')) break
+      expect(Number(offset)).toBe(next)
+      next += Number(bytes)
+      if (!/^\d+$/.test(bytes ?? '')) break
+    }
+    const firstOpen = rows(section(heading)).find(([, bytes]) => !/^\d+$/.test(bytes ?? ''))
+    expect(Number(firstOpen?.[0])).toBe(headerBytes)
+  }
+})
+
+test('the page shows an example of every control message, and each example is valid', () => {
+  const fromClient = examples('client').map((line) => decodeClientControl(line).t)
+  expect(new Set(fromClient)).toEqual(
+    new Set(clientControlSchema.options.map((option) => option.shape.t.value)),
+  )
+  const fromRelay = examples('relay').map((line) => decodeRelayControl(line).t)
+  expect(new Set(fromRelay)).toEqual(
+    new Set(relayControlSchema.options.map((option) => option.shape.t.value)),
+  )
+})
+
+test('the page shows a valid reply of every admin request, and every path', () => {
+  const replies = {
+    servers: serversReplySchema,
+    users: usersReplySchema,
+    stats: statsReplySchema,
+    nodes: nodesReplySchema,
+    shutdown: shutdownReplySchema,
+    error: adminErrorSchema,
+  }
+  for (const [kind, schema] of Object.entries(replies)) {
+    expect(examples(kind), kind).toHaveLength(1)
+    for (const line of examples(kind)) schema.parse(JSON.parse(line))
+  }
+  for (const server of serversReplySchema.parse(JSON.parse(examples('servers')[0] ?? '')).servers) {
+    expect(server.short).toBe(shortCode(decodeHex(server.room)))
+  }
+  const written = rows(section('## 14. Admin API')).map(([method, path]) => ({ method, path }))
+  expect(new Set(written.map((row) => JSON.stringify(row)))).toEqual(
+    new Set(Object.values(adminRoutes).map((row) => JSON.stringify(row))),
+  )
+})
