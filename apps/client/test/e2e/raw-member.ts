@@ -1,0 +1,77 @@
+// A member that speaks the bare protocol without keys: for tests of what a relay does, by the hundred.
+import { randomBytes } from 'node:crypto'
+import { type ClientControl, decodeRelayControl, encodeControl, type RelayControl } from '@pychat/protocol'
+import WebSocket from 'ws'
+
+export const randomId = (bytes = 16) => randomBytes(bytes).toString('hex')
+
+export class RawMember {
+  readonly heard: RelayControl[] = []
+  readonly #socket: WebSocket
+  readonly #waiting = new Set<() => void>()
+  #nextId = 1
+
+  private constructor(socket: WebSocket) {
+    this.#socket = socket
+    socket.on('message', (data, isBinary) => {
+      if (isBinary) return
+      this.heard.push(decodeRelayControl(String(data)))
+      for (const look of this.#waiting) look()
+    })
+    socket.on('error', () => {})
+  }
+
+  static async connect(url: string): Promise<RawMember> {
+    const socket = new WebSocket(url, { perMessageDeflate: false })
+    await new Promise<void>((resolve, reject) => {
+      socket.once('open', resolve)
+      socket.once('error', reject)
+    })
+    const member = new RawMember(socket)
+    member.send({ t: 'hello', version: 1, software: 'raw/1' })
+    await member.until((message) => message.t === 'welcome')
+    return member
+  }
+
+  send(message: ClientControl): void {
+    this.#socket.send(encodeControl(message))
+  }
+
+  /** Asks to join and returns the answer, "joined" or "refused". */
+  async join(room: string, tag: string, session = randomId(), secret = randomId()): Promise<RelayControl> {
+    const id = this.#nextId
+    this.#nextId += 1
+    const profile = randomBytes(292).toString('base64url')
+    this.send({ t: 'join', id, room, session, secret, tag, profile } as ClientControl)
+    return this.until((message) => (message.t === 'joined' || message.t === 'refused') && message.id === id)
+  }
+
+  async leave(room: string): Promise<void> {
+    const id = this.#nextId
+    this.#nextId += 1
+    this.send({ t: 'leave', id, room } as ClientControl)
+    await this.until((message) => message.t === 'left' && message.id === id)
+  }
+
+  until(fits: (message: RelayControl) => boolean, withinMs = 30_000): Promise<RelayControl> {
+    return new Promise((resolve, reject) => {
+      const look = () => {
+        const found = this.heard.find(fits)
+        if (!found) return
+        clearTimeout(timer)
+        this.#waiting.delete(look)
+        resolve(found)
+      }
+      const timer = setTimeout(() => {
+        this.#waiting.delete(look)
+        reject(new Error(`waited in vain; heard ${JSON.stringify(this.heard.slice(-5))}`))
+      }, withinMs)
+      this.#waiting.add(look)
+      look()
+    })
+  }
+
+  close(): void {
+    this.#socket.terminate()
+  }
+}
