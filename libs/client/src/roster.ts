@@ -1,0 +1,127 @@
+// Who is in the room: session id -> profile that its own key signed. The relay's word is only taken for presence;
+// names and keys come from sealed profiles. Remembers the last key seen for each name, and says when it changes.
+import { createOpener, type Opener, openProfile, type RoomKeys } from '@pychat/crypto'
+import { decodeBase64url, encodeHex, type Member, type NameTag, type SessionId } from '@pychat/protocol'
+import type { ClientEvents, User } from './events.ts'
+
+/** Sessions remembered after they left, so that a returning one cannot have its old frames shown again. */
+const rememberedMax = 4096
+
+export type RosterEntry = {
+  session: SessionId
+  tag: NameTag
+  name: string
+  fingerprint: string
+  publicKeyHex: string
+  version: number
+  opener: Opener
+  /** Counter of the last frame opened, 0 before the first. */
+  lastCounter: number
+  /** A seq gap happened since its last frame: a jump of its counter says nothing new. */
+  gapSeen: boolean
+}
+
+export type RosterEvents = {
+  joined(event: ClientEvents['joined']): void
+  left(event: ClientEvents['left']): void
+  keychange(event: ClientEvents['keychange']): void
+  unreadable(): void
+}
+
+export type Roster = {
+  /** A member by the relay's word. @param quiet no joined event  @returns whether its profile is valid */
+  add(member: Member, quiet: boolean): boolean
+  /** @param quiet no left event */
+  remove(session: SessionId, why: 'left' | 'lost', quiet?: boolean): void
+  /** After a whole roster was loaded: whoever is not in it is gone. */
+  keepOnly(sessions: ReadonlySet<SessionId>): void
+  find(session: SessionId): RosterEntry | undefined
+  /** A gap in the room's log: any sender's counter may jump once. */
+  noteGap(): void
+  /** The others, in the order in which they were seen. */
+  users(): User[]
+}
+
+/** @param isSelf own sessions, which the relay may list but never has to tell us about */
+export function createRoster(
+  room: RoomKeys,
+  isSelf: (session: SessionId) => boolean,
+  events: RosterEvents,
+): Roster {
+  const present = new Map<SessionId, RosterEntry>()
+  const remembered = new Map<SessionId, RosterEntry>()
+  const lastOfName = new Map<NameTag, { publicKeyHex: string; fingerprint: string }>()
+
+  function remove(session: SessionId, why: 'left' | 'lost', quiet = false) {
+    const entry = present.get(session)
+    if (!entry) return
+    present.delete(session)
+    remembered.set(session, entry)
+    const oldest = remembered.size > rememberedMax ? remembered.keys().next().value : undefined
+    if (oldest !== undefined) remembered.delete(oldest)
+    if (!quiet) events.left({ user: entry.name, why })
+  }
+
+  function compareKey(entry: RosterEntry) {
+    const old = lastOfName.get(entry.tag)
+    lastOfName.set(entry.tag, { publicKeyHex: entry.publicKeyHex, fingerprint: entry.fingerprint })
+    if (old && old.publicKeyHex !== entry.publicKeyHex) {
+      events.keychange({ user: entry.name, old: old.fingerprint, new: entry.fingerprint })
+    }
+  }
+
+  return {
+    add(member, quiet) {
+      if (isSelf(member.session)) return true
+      const profile = openedProfile(room, member)
+      const publicKeyHex = profile === null ? '' : encodeHex(profile.publicKey)
+      const known = present.get(member.session) ?? remembered.get(member.session)
+      // A session has one key and one name for its life.
+      if (profile === null || (known && (known.publicKeyHex !== publicKeyHex || known.tag !== member.tag))) {
+        events.unreadable()
+        return false
+      }
+      const entry: RosterEntry = known ?? {
+        session: member.session,
+        tag: member.tag,
+        name: profile.name,
+        fingerprint: profile.fingerprint,
+        publicKeyHex,
+        version: profile.version,
+        opener: createOpener(room, member.session, profile.publicKey),
+        lastCounter: 0,
+        gapSeen: false,
+      }
+      // A profile only moves forward: an older one is the relay playing an old record.
+      if (profile.version > entry.version) {
+        entry.version = profile.version
+        entry.name = profile.name
+      }
+      const isNew = !present.has(member.session)
+      remembered.delete(member.session)
+      present.set(member.session, entry)
+      if (isNew) {
+        if (!quiet) events.joined({ user: entry.name, fingerprint: entry.fingerprint })
+        compareKey(entry)
+      }
+      return true
+    },
+    remove,
+    keepOnly(sessions) {
+      for (const session of [...present.keys()]) if (!sessions.has(session)) remove(session, 'lost')
+    },
+    find: (session) => present.get(session),
+    noteGap() {
+      for (const entries of [present, remembered]) for (const entry of entries.values()) entry.gapSeen = true
+    },
+    users: () => [...present.values()].map(({ name, fingerprint }) => ({ name, fingerprint, self: false })),
+  }
+}
+
+function openedProfile(room: RoomKeys, member: Member) {
+  try {
+    return openProfile(room, member.session, member.tag, decodeBase64url(member.profile))
+  } catch {
+    return null
+  }
+}
