@@ -1,0 +1,8 @@
+-- Reads a page of a room's roster. Changes nothing.
+-- KEYS[1] hash  room      epoch, seq, bytes, created, active, place, s:<session> = "<counter> <owner>"
+-- KEYS[2] hash  members   session -> "<since> <tag> <proof> <profile>"
+-- KEYS[3] zset  roster    session by place
+-- ARGV[1] number  after   cursor, 0 for the first page
+-- ARGV[2] number  limit   members per page
+-- Returns what roster_page returns.
+return roster_page(KEYS[1], KEYS[2], KEYS[3], ARGV[1], tonumber(ARGV[2]))

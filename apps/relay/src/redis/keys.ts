@@ -1,0 +1,70 @@
+// Where everything lies in Redis. A room's keys and its channel share the hash tag {room}, hence one slot.
+// lua/*.lua say what each key holds.
+import type { NodeId, RoomId } from '@pychat/protocol'
+
+export type RoomKeys = {
+  /** In the order of KEYS[1..6] of room_join.lua, the channel last. */
+  all: readonly [room: string, members: string, names: string, gone: string, roster: string, channel: string]
+  room: string
+  members: string
+  roster: string
+  channel: string
+}
+
+export function roomKeys(prefix: string, id: RoomId): RoomKeys {
+  const base = `${prefix}:{${id}}`
+  const [room, members, roster, channel] = [`${base}:room`, `${base}:members`, `${base}:roster`, `${base}:x`]
+  return {
+    all: [room, members, `${base}:names`, `${base}:gone`, roster, channel],
+    room,
+    members,
+    roster,
+    channel,
+  }
+}
+
+/** Set of the ids of all nodes that registered and are not buried yet. */
+export function nodesKey(prefix: string): string {
+  return `${prefix}:nodes`
+}
+
+/** Hash: id of a node whose lease ran out -> when that was first seen, milliseconds since 1970. */
+export function gravesKey(prefix: string): string {
+  return `${prefix}:graves`
+}
+
+/** String that expires unless its node renews it. */
+export function leaseKey(prefix: string, node: NodeId): string {
+  return `${prefix}:node:${node}`
+}
+
+/** Set of the rooms in which the node may have members. */
+export function nodeRoomsKey(prefix: string, node: NodeId): string {
+  return `${prefix}:node:${node}:rooms`
+}
+
+/** Held by the node that is reaping a dead one. */
+export function reaperKey(prefix: string, node: NodeId): string {
+  return `${prefix}:node:${node}:reaper`
+}
+
+/** Sharded channel on which a node is asked, and hears answers. */
+export function nodeChannel(prefix: string, node: NodeId): string {
+  return `${prefix}:node:${node}:x`
+}
+
+const slotCount = 16_384
+
+/** Redis Cluster's slot of a key or sharded channel: CRC16/XMODEM of its hash tag, if it has one. */
+export function slotOf(key: string): number {
+  const open = key.indexOf('{')
+  const close = open < 0 ? -1 : key.indexOf('}', open + 1)
+  const hashed = Buffer.from(close > open + 1 ? key.slice(open + 1, close) : key)
+  let crc = 0
+  for (const byte of hashed) {
+    crc ^= byte << 8
+    for (let bit = 0; bit < 8; bit += 1) crc = crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1
+    crc &= 0xffff
+  }
+  return crc % slotCount
+}

@@ -1,0 +1,511 @@
+// The rooms of a cluster: state and order in Redis (lua/*.lua decide), fan-out by one sharded channel per room.
+// This file keeps what is local: which sessions are on this node, which channels it hears, what its clients were told.
+// A channel's message is one byte for its kind, then exactly the bytes that clients get (kinds below).
+import {
+  decodeHex,
+  type Epoch,
+  encodeControl,
+  encodeHex,
+  type Member,
+  type RelayControl,
+  type RoomId,
+  type SessionId,
+  writeDeliveryHeader,
+} from '@pychat/protocol'
+import type { Connections } from '../redis/connections.ts'
+import { nodeRoomsKey, type RoomKeys, roomKeys } from '../redis/keys.ts'
+import type { Lease } from '../redis/lease.ts'
+import {
+  type JoinAnswer,
+  nodeOf,
+  type Owner,
+  ownerOf,
+  type RosterEntry,
+  type RosterPage,
+} from '../redis/scripts.ts'
+import {
+  type JoinRequest,
+  type JoinResult,
+  type Membership,
+  type PublishResult,
+  type RoomMember,
+  type RoomStats,
+  type Rooms,
+  type RoomsEvents,
+  StoreError,
+} from './rooms.ts'
+
+export type RedisRoomsOptions = {
+  connections: Connections
+  lease: Lease
+  keyPrefix: string
+  roomMembersMax: number
+  now(): number
+  random(bytes: number): Uint8Array
+  /** 0..1 */
+  jitter(): number
+  keepMs: number
+  /** How long a channel is heard after the last local member left. */
+  lingerMs: number
+}
+
+/** First byte of a channel's message. */
+const kinds = {
+  /** A delivery for members. */
+  delivery: 1,
+  /** A control message for members. */
+  control: 2,
+  /** {session, owner, was} for nodes: a join took place, the session's former owner being `was`, or "". */
+  joined: 3,
+} as const
+
+/** Version, type, room and epoch: the part of a delivery header that does not change. */
+const headBytes = 26
+
+type PendingJoin = { owner: Owner; marked: boolean; replaced: boolean }
+
+type LocalRoom = {
+  id: RoomId
+  idBytes: Uint8Array
+  keys: RoomKeys
+  epoch: Epoch | null
+  head: Buffer
+  members: Map<SessionId, { generation: number; owner: Owner }>
+  joining: Set<PendingJoin>
+  /** Registered and subscribed, or on the way there. */
+  ready: Promise<void> | null
+  /** Whom local clients were told of, with the start of the profile. */
+  known: Map<SessionId, string>
+  /** While above 0, what comes from the channel waits in `held`. */
+  holds: number
+  held: Buffer[]
+}
+
+type PendingLeave = { room: RoomId; session: SessionId; owner: Owner; why: 'left' | 'lost' }
+
+const leavesPerRoundMax = 512
+
+/** As long as V8 copies instead of keeping the whole profile alive. */
+function profileMark(profile: string): string {
+  return profile.slice(0, 12)
+}
+
+export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents): Rooms {
+  const { connections, lease, keyPrefix, now, keepMs } = options
+  const { scripts, commands, subscriptions } = connections
+  const rooms = new Map<RoomId, LocalRoom>()
+  /** Rooms without local members, and when to stop hearing them. */
+  const idle = new Map<RoomId, number>()
+  /** Leaves that the store has not confirmed yet. */
+  const leaving = new Map<string, PendingLeave>()
+  let lastGeneration = 0
+  let stopped = false
+
+  function localRoom(id: RoomId): LocalRoom {
+    let room = rooms.get(id)
+    if (room === undefined) {
+      room = {
+        id,
+        idBytes: decodeHex(id),
+        keys: roomKeys(keyPrefix, id),
+        epoch: null,
+        head: Buffer.alloc(0),
+        members: new Map(),
+        joining: new Set(),
+        ready: null,
+        known: new Map(),
+        holds: 0,
+        held: [],
+      }
+      rooms.set(id, room)
+    }
+    idle.delete(id)
+    return room
+  }
+
+  function letIdle(room: LocalRoom): void {
+    if (room.members.size > 0 || room.joining.size > 0) return
+    room.known.clear()
+    idle.set(room.id, now() + options.lingerMs * (0.5 + options.jitter()))
+  }
+
+  function closeIdleRooms(): void {
+    if (idle.size === 0 || leaving.size > 0) return
+    const time = now()
+    for (const [id, due] of idle) {
+      if (due > time) continue
+      const room = rooms.get(id)
+      idle.delete(id)
+      rooms.delete(id)
+      if (room === undefined) continue
+      subscriptions.unsubscribe(room.keys.channel)
+      connections.cork()
+      // Left behind when this fails: a room too many to look through, nothing worse.
+      commands.srem(nodeRoomsKey(keyPrefix, lease.node), id).catch(() => {})
+    }
+  }
+
+  /** The node is entered as one with members here before it has any, or its death would leave them behind. */
+  function ready(room: LocalRoom): Promise<void> {
+    if (room.ready !== null) return room.ready
+    connections.cork()
+    const entered = Promise.all([
+      commands.sadd(nodeRoomsKey(keyPrefix, lease.node), room.id),
+      subscriptions.subscribe(room.keys.channel, {
+        message: (message) => receive(room, message),
+        resumed: () => void resync(room),
+      }),
+    ]).then(() => {})
+    room.ready = entered
+    entered.catch(() => {
+      if (room.ready === entered) room.ready = null
+    })
+    return entered
+  }
+
+  function receive(room: LocalRoom, message: Buffer): void {
+    if (message[0] === kinds.joined) joinedSomewhere(room, message)
+    else if (room.holds > 0) room.held.push(Buffer.from(message))
+    else deliver(room, message)
+  }
+
+  function deliver(room: LocalRoom, message: Buffer): void {
+    if (message[0] === kinds.delivery) {
+      events.deliver(room.id, message.subarray(1), true)
+    } else if (message[0] === kinds.control) {
+      const text = message.subarray(1)
+      remember(room, JSON.parse(text.toString('latin1')) as RelayControl)
+      events.deliver(room.id, text, false)
+    }
+  }
+
+  function remember(room: LocalRoom, message: RelayControl): void {
+    if (message.t === 'arrived') room.known.set(message.member.session, profileMark(message.member.profile))
+    else if (message.t === 'departed') room.known.delete(message.session)
+  }
+
+  function tell(room: LocalRoom, message: RelayControl): void {
+    remember(room, message)
+    events.deliver(room.id, Buffer.from(encodeControl(message)), false)
+  }
+
+  function joinedSomewhere(room: LocalRoom, message: Buffer): void {
+    const { session, owner, was } = JSON.parse(message.toString('latin1', 1)) as {
+      session: SessionId
+      owner: Owner
+      was: Owner
+    }
+    let former: PendingJoin | null = null
+    for (const join of room.joining) {
+      if (join.owner === was) former = join
+      if (join.owner !== owner || join.marked) continue
+      // The joiner's picture of the room is of this moment: what follows waits until the joiner can hear it.
+      join.marked = true
+      room.holds += 1
+    }
+    if (was === '' || nodeOf(was) !== lease.node) return
+    if (former !== null) former.replaced = true
+    else replace(room, session, was)
+  }
+
+  function replace(room: LocalRoom, session: SessionId, was: Owner): void {
+    if (room.members.get(session)?.owner === was) room.members.delete(session)
+    letIdle(room)
+    events.replaced({ room: room.id, session, generation: Number(was.slice(was.indexOf('/') + 1)) })
+  }
+
+  function release(room: LocalRoom): void {
+    room.holds -= 1
+    if (room.holds > 0) return
+    for (const message of room.held.splice(0)) deliver(room, message)
+  }
+
+  async function roster(room: LocalRoom): Promise<Map<SessionId, RosterEntry>> {
+    const entries = new Map<SessionId, RosterEntry>()
+    let after: string | null = '0'
+    while (after !== null) {
+      const page: RosterPage = await scripts.roomRoster(room.keys, after)
+      for (const entry of page.entries) entries.set(entry.session, entry)
+      after = page.next
+    }
+    return entries
+  }
+
+  /** The channel was not heard for a while: tells local clients who came and went meanwhile. */
+  async function resync(room: LocalRoom): Promise<void> {
+    if (room.members.size === 0) return
+    const before = new Map(room.members)
+    room.holds += 1
+    try {
+      const entries = await roster(room)
+      for (const [session, member] of before) {
+        if (room.members.get(session) !== member) continue
+        const owner = entries.get(session)?.owner
+        // The store has forgotten the member: it came back without its data.
+        if (owner === undefined) return void lease.lose().catch(() => {})
+        if (owner !== member.owner) replace(room, session, member.owner)
+      }
+      for (const session of [...room.known.keys()]) {
+        if (!entries.has(session)) tell(room, { t: 'departed', room: room.id, session, why: 'lost' })
+      }
+      for (const [session, entry] of entries) {
+        if (room.known.get(session) === profileMark(entry.profile)) continue
+        tell(room, { t: 'arrived', room: room.id, member: memberOf(entry) })
+      }
+    } catch {
+      // Away again: the next resumption does it.
+    } finally {
+      release(room)
+    }
+  }
+
+  function memberOf({ session, tag, profile, counter, since }: RosterEntry): Member {
+    return { session, tag, profile, counter, since }
+  }
+
+  function setEpoch(room: LocalRoom, epoch: Epoch): void {
+    if (room.epoch === epoch) return
+    const header = Buffer.alloc(64)
+    writeDeliveryHeader(header, room.idBytes, decodeHex(epoch), 0, 0)
+    room.epoch = epoch
+    room.head = header.subarray(0, headBytes)
+  }
+
+  async function ask(room: LocalRoom, request: JoinRequest, owner: Owner): Promise<JoinAnswer> {
+    const attempt = () => {
+      connections.cork()
+      return scripts.roomJoin(room.keys, request, {
+        owner,
+        now: now(),
+        epoch: encodeHex(options.random(8)) as Epoch,
+        membersMax: options.roomMembersMax,
+      })
+    }
+    const answer = await attempt()
+    if (answer.answer !== 'taken') return answer
+    const holder = nodeOf(answer.owner)
+    if (holder === lease.node || (await lease.holds(holder))) return answer
+    // Its node is dead and nobody has taken its members out yet.
+    await scripts.roomReap(room.keys, room.id, holder, now(), keepMs)
+    return attempt()
+  }
+
+  async function join(request: JoinRequest): Promise<JoinResult> {
+    if (stopped || !connections.available || !lease.held) return { ok: false, code: 'unavailable' }
+    const room = localRoom(request.room)
+    const { session } = request
+    const { node } = lease
+    lastGeneration += 1
+    const generation = lastGeneration
+    const owner = ownerOf(node, generation)
+    const pending: PendingJoin = { owner, marked: false, replaced: false }
+    room.joining.add(pending)
+    let asked = false
+    try {
+      await ready(room)
+      if (lease.node !== node) return { ok: false, code: 'unavailable' }
+      asked = true
+      const answer = await ask(room, request, owner)
+      asked = false
+      if (answer.answer === 'taken') return { ok: false, code: 'name-taken' }
+      if (answer.answer === 'session') return { ok: false, code: 'session-taken' }
+      if (answer.answer === 'full') return { ok: false, code: 'room-full' }
+      if (lease.node !== node || stopped) {
+        asked = true
+        return { ok: false, code: 'unavailable' }
+      }
+      setEpoch(room, answer.epoch)
+      const membership = { room: request.room, session, generation }
+      if (pending.replaced) setImmediate(() => events.replaced(membership))
+      else room.members.set(session, { generation, owner })
+      const members = answer.page.entries.map(memberOf)
+      for (const member of members) room.known.set(member.session, profileMark(member.profile))
+      const { epoch, seq, counter, count, page } = answer
+      return { ok: true, membership, epoch, seq, counter, count, members, next: page.next }
+    } catch {
+      return { ok: false, code: 'unavailable' }
+    } finally {
+      // It may have taken place all the same.
+      if (asked) leaveLater({ room: request.room, session, owner, why: 'lost' })
+      room.joining.delete(pending)
+      // Only then has the joiner's side run on and can hear what was held back.
+      if (pending.marked) setImmediate(() => release(room))
+      letIdle(room)
+    }
+  }
+
+  function leaveLater(leave: PendingLeave): void {
+    if (nodeOf(leave.owner) === lease.node || lease.held)
+      leaving.set(`${leave.room} ${leave.session} ${leave.owner}`, leave)
+  }
+
+  async function leaveNow(leave: PendingLeave): Promise<boolean> {
+    const { room, session, owner, why } = leave
+    const key = `${room} ${session} ${owner}`
+    try {
+      connections.cork()
+      await scripts.roomLeave(roomKeys(keyPrefix, room), room, session, owner, why, now(), keepMs)
+      leaving.delete(key)
+      return true
+    } catch {
+      leaving.set(key, leave)
+      return false
+    }
+  }
+
+  function leaveAgain(): void {
+    let left = leavesPerRoundMax
+    for (const leave of leaving.values()) {
+      if (left === 0) return
+      left -= 1
+      void leaveNow(leave)
+    }
+  }
+
+  function forget(membership: Membership): Owner | null {
+    const room = rooms.get(membership.room)
+    const member = room?.members.get(membership.session)
+    if (room === undefined || member === undefined || member.generation !== membership.generation) return null
+    room.members.delete(membership.session)
+    letIdle(room)
+    return member.owner
+  }
+
+  function away(error: unknown): never {
+    throw new StoreError('unreachable', 'Redis did not answer; try again when the relay is ready.', {
+      cause: error,
+    })
+  }
+
+  connections.listeners.push({
+    availability(available) {
+      if (!available) return events.availability(false)
+      // A lease that is lost has to be known before anybody is told that all is well.
+      void lease.beat().then(() => {
+        if (connections.available && !stopped) events.availability(true)
+      })
+    },
+    tick() {
+      if (!connections.available) return
+      leaveAgain()
+      closeIdleRooms()
+    },
+  })
+  lease.listeners.push({
+    lost() {
+      leaving.clear()
+      for (const room of rooms.values()) {
+        room.members.clear()
+        room.ready = null
+        letIdle(room)
+      }
+      events.leaseLost()
+    },
+    taken() {},
+  })
+
+  return {
+    kind: 'redis',
+    get node() {
+      return lease.node
+    },
+    async start() {
+      await connections.open()
+      try {
+        await lease.start()
+      } catch (error) {
+        connections.close()
+        away(error)
+      }
+    },
+    join,
+    async leave(membership, why) {
+      const owner = forget(membership)
+      if (owner !== null) await leaveNow({ room: membership.room, session: membership.session, owner, why })
+    },
+    publish(membership, counter, frame): PublishResult | Promise<PublishResult> {
+      const room = rooms.get(membership.room)
+      const member = room?.members.get(membership.session)
+      if (room === undefined || member === undefined || member.generation !== membership.generation) {
+        return { status: 'not-member' }
+      }
+      if (!connections.available || !lease.held) return { status: 'unavailable' }
+      connections.cork()
+      // Copied: a redirected or repeated command is written after this call.
+      return scripts
+        .roomPublish(
+          room.keys,
+          membership.session,
+          member.owner,
+          counter,
+          now(),
+          room.head,
+          Buffer.from(frame),
+        )
+        .catch((): PublishResult => ({ status: 'unavailable' }))
+    },
+    async members(id, after) {
+      const page = await scripts.roomRoster(roomKeys(keyPrefix, id), after).catch(away)
+      const members = page.entries.map(memberOf)
+      const room = rooms.get(id)
+      if (room !== undefined && room.members.size > 0) {
+        for (const member of members) room.known.set(member.session, profileMark(member.profile))
+      }
+      return { members, next: page.next }
+    },
+    local() {
+      const counts = new Map<RoomId, number>()
+      for (const room of rooms.values()) if (room.members.size > 0) counts.set(room.id, room.members.size)
+      return counts
+    },
+    async stats(ids) {
+      connections.cork()
+      const list = await Promise.all(
+        ids.map(async (id): Promise<RoomStats | null> => {
+          const keys = roomKeys(keyPrefix, id)
+          const [fields, users] = await Promise.all([
+            commands.hmget(keys.room, 'seq', 'bytes', 'created', 'active'),
+            commands.hlen(keys.members),
+          ])
+          const [messages, bytes, createdAt, lastActiveAt] = fields.map(Number)
+          if (fields[0] === null || messages === undefined) return null
+          return {
+            room: id,
+            users,
+            messages,
+            bytes: bytes ?? 0,
+            createdAt: createdAt ?? 0,
+            lastActiveAt: lastActiveAt ?? 0,
+          }
+        }),
+      ).catch(away)
+      return list.filter((each) => each !== null)
+    },
+    async roomMembers(id) {
+      const list: RoomMember[] = []
+      let after: string | null = '0'
+      while (after !== null) {
+        const page: RosterPage = await scripts.roomRoster(roomKeys(keyPrefix, id), after).catch(away)
+        for (const { session, owner, since, counter } of page.entries) {
+          list.push({ session, node: nodeOf(owner), joinedAt: since, counter })
+        }
+        after = page.next
+      }
+      return list.length === 0 ? null : list
+    },
+    async stop() {
+      if (stopped) return
+      stopped = true
+      const last = [...leaving.values()]
+      for (const room of rooms.values()) {
+        for (const [session, { owner }] of room.members)
+          last.push({ room: room.id, session, owner, why: 'lost' })
+        room.members.clear()
+      }
+      const left = await Promise.all(last.map(leaveNow))
+      await lease.stop(!left.includes(false)).catch(() => {})
+      connections.close()
+      rooms.clear()
+    },
+  }
+}
