@@ -13,7 +13,7 @@ module.exports = {
       'resolved',
       'Every import leads to a file or an installed package.',
       {},
-      { couldNotResolve: true, pathNot: '^(@pychat/[a-z-]+|uWebSockets\\.js)$' },
+      { couldNotResolve: true, pathNot: '^uWebSockets\\.js$' },
     ),
     arrow(
       'libs-not-apps',
@@ -51,12 +51,6 @@ module.exports = {
       'The relay can decrypt nothing: it imports the wire and nothing else of ours.',
       { path: '^apps/relay/(src|bin)/' },
       ours('apps/relay|libs/protocol'),
-    ),
-    arrow(
-      'relay-blind-to-names',
-      'The same by name, for a package that is not resolved to its folder.',
-      { path: '^apps/relay/(src|bin)/' },
-      { path: '@pychat/(crypto|client|admin-cli|loadtest)' },
     ),
     arrow(
       'admin-to-protocol',
