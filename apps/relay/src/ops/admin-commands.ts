@@ -1,0 +1,147 @@
+// The table of what an operator may ask: the admin API serves it, the terminal console types it.
+// Every command asks the whole cluster through the Cluster port and says how many nodes answered.
+import {
+  type AdminServer,
+  adminRoutes,
+  decodeHex,
+  type NodeId,
+  type NodesReply,
+  type RoomId,
+  roomIdSchema,
+  type ServersReply,
+  type ShutdownReply,
+  type StatsReply,
+  shortCode,
+  type UsersReply,
+} from '@pychat/protocol'
+import type { Cluster } from '../cluster/cluster.ts'
+import type { Rooms } from '../rooms/rooms.ts'
+
+export type AdminContext = { cluster: Cluster; rooms: Rooms }
+
+/** The request names something that is not there, or names it badly. */
+export class AdminError extends Error {
+  override readonly name = 'AdminError'
+  readonly code: 'not-found' | 'bad-request'
+
+  constructor(code: AdminError['code'], message: string) {
+    super(message)
+    this.code = code
+  }
+}
+
+type AdminReply = ServersReply | StatsReply | NodesReply | UsersReply | ShutdownReply
+
+export type AdminCommand = {
+  method: 'GET' | 'POST'
+  path: string
+  /** Names of its arguments, all required. */
+  args: readonly string[]
+  help: string
+  run(context: AdminContext, ...args: string[]): Promise<AdminReply>
+}
+
+export const roomShort = (room: RoomId): string => shortCode(decodeHex(room))
+
+/** Rooms stand on as many nodes as say so; figures come from the store. */
+async function askRooms({ cluster }: AdminContext) {
+  const { asked, answers } = await cluster.ask('rooms')
+  const byRoom = new Map<RoomId, { users: number; nodes: number }>()
+  for (const { answer } of answers) {
+    for (const { room, users } of answer) {
+      const sum = byRoom.get(room) ?? { users: 0, nodes: 0 }
+      byRoom.set(room, { users: sum.users + users, nodes: sum.nodes + 1 })
+    }
+  }
+  return { byRoom, nodes: { asked, answered: answers.length } }
+}
+
+async function servers(context: AdminContext): Promise<ServersReply> {
+  const { byRoom, nodes } = await askRooms(context)
+  const stats = await context.rooms.stats([...byRoom.keys()])
+  const list: AdminServer[] = stats.map((room) => ({
+    room: room.room,
+    short: roomShort(room.room),
+    users: room.users,
+    nodes: byRoom.get(room.room)?.nodes ?? 0,
+    messages: room.messages,
+    bytes: room.bytes,
+    createdAt: new Date(room.createdAt).toISOString(),
+    lastActiveAt: new Date(room.lastActiveAt).toISOString(),
+  }))
+  list.sort((a, b) => b.users - a.users || (a.room < b.room ? -1 : 1))
+  return { schema: 1, servers: list, nodes }
+}
+
+async function nodes({ cluster }: AdminContext): Promise<NodesReply> {
+  const { asked, answers } = await cluster.ask('node')
+  const list = answers.map(({ answer }) => answer).sort((a, b) => (a.node < b.node ? -1 : 1))
+  return { schema: 1, list, nodes: { asked, answered: answers.length } }
+}
+
+async function stats(context: AdminContext): Promise<StatsReply> {
+  const [{ byRoom }, { list, nodes: asked }] = [await askRooms(context), await nodes(context)]
+  const sum = (read: (node: (typeof list)[number]) => number): number =>
+    list.reduce((total, node) => total + read(node), 0)
+  return {
+    schema: 1,
+    servers: byRoom.size,
+    users: sum((node) => node.members),
+    connections: sum((node) => node.connections),
+    messagesIn: sum((node) => node.messagesIn),
+    messagesOut: sum((node) => node.messagesOut),
+    bytesIn: sum((node) => node.bytesIn),
+    bytesOut: sum((node) => node.bytesOut),
+    store: context.rooms.kind,
+    nodes: asked,
+  }
+}
+
+async function users(context: AdminContext, name: string): Promise<UsersReply> {
+  const { byRoom, nodes } = await askRooms(context)
+  const whole = roomIdSchema.safeParse(name)
+  const found = whole.success ? [whole.data] : [...byRoom.keys()].filter((room) => roomShort(room) === name)
+  if (!whole.success && !/^[a-z2-7]{4}-[a-z2-7]{4}$/.test(name)) {
+    throw new AdminError(
+      'bad-request',
+      'A room is named by its 32 hex digits or its short form like abcd-efgh.',
+    )
+  }
+  const [room, another] = found
+  if (another !== undefined) {
+    throw new AdminError('bad-request', 'Several rooms have this short form; give all 32 hex digits.')
+  }
+  const members = room === undefined ? null : await context.rooms.roomMembers(room)
+  if (room === undefined || members === null)
+    throw new AdminError('not-found', 'There is nobody in such a room.')
+  return {
+    schema: 1,
+    room,
+    users: members.map(({ session, node, joinedAt, counter }) => ({
+      session,
+      node,
+      joinedAt: new Date(joinedAt).toISOString(),
+      messages: counter,
+    })),
+    nodes,
+  }
+}
+
+async function shutdown({ cluster }: AdminContext, node?: string): Promise<ShutdownReply> {
+  const { asked, answers } = await cluster.ask('shutdown', node as NodeId | undefined)
+  if (asked === 0 && node !== undefined) throw new AdminError('not-found', 'There is no such node.')
+  return { schema: 1, stopping: answers.map((each) => each.node), nodes: { asked, answered: answers.length } }
+}
+
+export const adminCommands = {
+  servers: { ...adminRoutes.servers, args: [], help: 'rooms in use on all nodes', run: servers },
+  stats: { ...adminRoutes.stats, args: [], help: 'totals of all nodes', run: stats },
+  users: {
+    ...adminRoutes.users,
+    args: ['ROOM'],
+    help: 'sessions in a room, by hash or short form',
+    run: users,
+  },
+  nodes: { ...adminRoutes.nodes, args: [], help: 'nodes of the cluster', run: nodes },
+  shutdown: { ...adminRoutes.shutdown, args: [], help: 'stop all nodes, or one', run: shutdown },
+} as const satisfies Record<string, AdminCommand>

@@ -1,0 +1,115 @@
+// /metrics: the relay's integers in Prometheus form, read when somebody asks. Nothing here runs on the hot path,
+// and no label ever holds a room, a session or an address.
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import type { Figures } from '../session/figures.ts'
+
+export type MetricsSource = {
+  figures: Figures
+  version: string
+  transport: string
+  store: string
+  rooms(): number
+  members(): number
+  ready(): boolean
+  storeAvailable(): boolean
+  draining(): boolean
+}
+
+const prefix = 'pychat_relay_'
+
+export type Metrics = { contentType: string; text(): Promise<string> }
+
+export function createMetrics(source: MetricsSource): Metrics {
+  const registry = new Registry()
+  const { figures } = source
+
+  const gauge = (name: string, help: string, read: () => number): void => {
+    new Gauge({
+      name: prefix + name,
+      help,
+      registers: [registry],
+      collect() {
+        this.set(read())
+      },
+    })
+  }
+  const counter = (name: string, help: string, read: () => number): void => {
+    new Counter({
+      name: prefix + name,
+      help,
+      registers: [registry],
+      collect() {
+        this.reset()
+        this.inc(read())
+      },
+    })
+  }
+  const counterBy = (
+    name: string,
+    help: string,
+    label: string,
+    read: () => Partial<Record<string | number, number>>,
+  ): void => {
+    new Counter({
+      name: prefix + name,
+      help,
+      labelNames: [label],
+      registers: [registry],
+      collect() {
+        this.reset()
+        for (const [value, count] of Object.entries(read())) this.inc({ [label]: value }, count ?? 0)
+      },
+    })
+  }
+
+  new Gauge({
+    name: `${prefix}build_info`,
+    help: 'Always 1; the labels say which relay this is.',
+    labelNames: ['version', 'transport', 'store', 'node_version'],
+    registers: [registry],
+  }).set(
+    {
+      version: source.version,
+      transport: source.transport,
+      store: source.store,
+      node_version: process.versions.node,
+    },
+    1,
+  )
+  gauge('ready', '1 when this node takes new clients.', () => Number(source.ready()))
+  gauge('store_available', '1 when the store of the rooms answers.', () => Number(source.storeAvailable()))
+  gauge('draining', '1 while this node is stopping.', () => Number(source.draining()))
+  gauge('connections', 'Open client connections.', () => figures.connections)
+  gauge('rooms', 'Rooms with a member on this node.', source.rooms)
+  gauge('members', 'Room memberships held by this node.', source.members)
+  counter('connections_opened_total', 'Client connections ever accepted.', () => figures.connectionsTotal)
+  counter('joins_total', 'Rooms entered by clients of this node.', () => figures.joins)
+  counter('messages_received_total', 'Sealed frames received from clients.', () => figures.messagesIn)
+  counter(
+    'messages_delivered_total',
+    'Sealed frames and notices sent to room members.',
+    () => figures.messagesOut,
+  )
+  counter('received_bytes_total', 'Bytes of sealed frames received.', () => figures.bytesIn)
+  counter(
+    'delivered_bytes_total',
+    'Bytes of frames and notices sent to room members.',
+    () => figures.bytesOut,
+  )
+  counter(
+    'faults_total',
+    'Errors of the relay itself, each of which closed one connection.',
+    () => figures.faults,
+  )
+  counterBy('refusals_total', 'Requests and frames refused, by error code.', 'code', () => figures.refused)
+  counterBy('closes_total', 'Connections closed by the relay, by reason.', 'reason', () => figures.closed)
+  counterBy(
+    'handshakes_refused_total',
+    'WebSocket handshakes refused, by HTTP status.',
+    'status',
+    () => figures.upgradesRefused,
+  )
+  collectDefaultMetrics({ register: registry, prefix })
+
+  return { contentType: registry.contentType, text: () => registry.metrics() }
+}

@@ -1,0 +1,39 @@
+// The relay's own counts as plain integers: bumped on the hot path, read by ops when somebody asks.
+import type { CloseName, ErrorCode } from '@pychat/protocol'
+
+export type Figures = {
+  connections: number
+  connectionsTotal: number
+  messagesIn: number
+  messagesOut: number
+  bytesIn: number
+  bytesOut: number
+  joins: number
+  faults: number
+  /** Refused requests and frames by error code. */
+  refused: Partial<Record<ErrorCode, number>>
+  /** Connections that the relay closed, by reason. */
+  closed: Partial<Record<CloseName, number>>
+  /** Handshakes refused, by HTTP status. */
+  upgradesRefused: Partial<Record<number, number>>
+}
+
+export function createFigures(): Figures {
+  return {
+    connections: 0,
+    connectionsTotal: 0,
+    messagesIn: 0,
+    messagesOut: 0,
+    bytesIn: 0,
+    bytesOut: 0,
+    joins: 0,
+    faults: 0,
+    refused: {},
+    closed: {},
+    upgradesRefused: {},
+  }
+}
+
+export function bump<K extends string | number>(counts: Partial<Record<K, number>>, key: K): void {
+  counts[key] = ((counts[key] as number | undefined) ?? 0) + 1
+}

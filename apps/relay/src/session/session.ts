@@ -1,0 +1,539 @@
+// One connection as a state machine: hello, then joins, leaves and sealed frames, each bounded (docs/protocol.md,
+// "Control" and "Data frames"). It stands on the Socket and Rooms ports; who else is connected is the registry's matter.
+// Between asking for a room and `joined`, what the room says is held back, so `joined` comes first and misses nothing.
+import { createHash } from 'node:crypto'
+import {
+  type ClientControl,
+  type ClientControlOf,
+  type CloseName,
+  checkFrame,
+  closeTable,
+  decodeClientControl,
+  decodeHex,
+  deliveryOffsets,
+  type ErrorCode,
+  encodeControl,
+  encodeHex,
+  errorTable,
+  frameOffsets,
+  limits,
+  ProtocolError,
+  protocolVersion,
+  type RelayControl,
+  type RoomId,
+  readUint64,
+  type SessionId,
+} from '@pychat/protocol'
+import type { JoinResult, Membership, PublishResult, Rooms } from '../rooms/rooms.ts'
+import type { Socket, SocketHandler } from '../transport/transport.ts'
+import type { AddressLimits } from './address-limits.ts'
+import { bump, type Figures } from './figures.ts'
+import { TokenBucket } from './token-bucket.ts'
+
+export type SessionSettings = {
+  framesPerSecond: number
+  bytesPerSecond: number
+  /** Name and version that `welcome` tells. */
+  software: string
+}
+
+/** What a session asks of its surroundings; one object for all sessions. */
+export type SessionContext = {
+  rooms: Rooms
+  settings: SessionSettings
+  addressLimits: AddressLimits
+  figures: Figures
+  /** Milliseconds on a monotonic clock. */
+  now(): number
+  available(): boolean
+  /** The session greeted, or ended before it did. */
+  greeted(session: Session): void
+  /** From now on the room's messages have to reach `hold`, until `joinSettled`. */
+  joinPending(session: Session, room: RoomId): void
+  joinSettled(session: Session, room: RoomId): void
+  /** The session holds a membership; `released` undoes it. */
+  held(session: Session, membership: Membership): void
+  released(session: Session, membership: Membership): void
+  ended(session: Session): void
+  /** Our own fault; the connection is closed by the caller. */
+  fault(error: unknown): void
+}
+
+type Joined = {
+  room: RoomId
+  session: SessionId
+  /** The 16 bytes that frames carry. */
+  sessionBytes: Uint8Array
+  /** Null while the join is under way. */
+  membership: Membership | null
+  pending: PendingJoin | null
+  /** Publishes without an answer yet, and the end of their chain: answers keep the order of the frames. */
+  inFlight: number
+  tail: Promise<void> | null
+}
+
+type PendingJoin = {
+  held: { bytes: Uint8Array; isBinary: boolean }[]
+  heldBytes: number
+  overflowed: boolean
+  /** The client asked to leave again meanwhile. */
+  cancelled: boolean
+  /** Highest generation of this session known to be replaced meanwhile. */
+  replacedGeneration: number
+}
+
+const heldBytesMax = 262_144
+const pendingRequestsMax = 8
+/** Messages over the limits that are answered before the connection is closed, in seconds of the frame limit. */
+const strikesSeconds = 50
+/** Seconds' worth of frames or bytes that may come at once. */
+const burstSeconds = 2
+const unavailableRetryMs = 1000
+const unknownRoom = '0'.repeat(32) as RoomId
+
+export class Session implements SocketHandler {
+  readonly socket: Socket
+  readonly openedAt: number
+  state: 'greeting' | 'open' | 'closed' = 'greeting'
+  readonly #context: SessionContext
+  readonly #frames: TokenBucket
+  readonly #bytes: TokenBucket
+  readonly #controls: TokenBucket
+  readonly #strikes: TokenBucket
+  #badMessages = 0
+  #pendingRequests = 0
+  #joined: Joined[] = []
+  /** Rooms this connection was put out of or left: names the room in late nacks. */
+  #former: Joined[] = []
+
+  constructor(socket: Socket, context: SessionContext) {
+    const { framesPerSecond, bytesPerSecond } = context.settings
+    const now = context.now()
+    this.socket = socket
+    this.openedAt = now
+    this.#context = context
+    this.#frames = new TokenBucket(framesPerSecond, framesPerSecond * burstSeconds, now)
+    this.#bytes = new TokenBucket(bytesPerSecond, bytesPerSecond * burstSeconds, now)
+    this.#controls = new TokenBucket(framesPerSecond, framesPerSecond * burstSeconds, now)
+    this.#strikes = new TokenBucket(framesPerSecond, framesPerSecond * strikesSeconds, now)
+  }
+
+  binary(frame: Uint8Array): void {
+    if (this.state === 'closed') return
+    const { figures } = this.#context
+    figures.messagesIn += 1
+    figures.bytesIn += frame.length
+    if (this.state === 'greeting') {
+      this.#refuseGreeting('hello-first')
+      return
+    }
+    try {
+      checkFrame(frame)
+    } catch (error) {
+      this.#bad(error)
+      return
+    }
+    const counter = readUint64(frame, frameOffsets.counter)
+    const entry = find(this.#joined, frame)
+    const membership = entry?.membership ?? null
+    if (entry === null || membership === null) {
+      const known = entry ?? find(this.#former, frame)
+      const session = encodeHex(frame.subarray(frameOffsets.session, frameOffsets.counter)) as SessionId
+      if (this.#strike()) this.#nack(known?.room ?? unknownRoom, session, counter, 'not-member')
+      return
+    }
+    const now = this.#context.now()
+    let waitMs = this.#frames.take(1, now)
+    if (waitMs === 0) {
+      waitMs = this.#bytes.take(frame.length, now)
+      if (waitMs > 0) this.#frames.refund(1)
+    }
+    if (waitMs > 0) {
+      if (this.#strike()) this.#nack(entry.room, entry.session, counter, 'too-fast', { retryMs: waitMs })
+      return
+    }
+    const result = this.#context.rooms.publish(membership, counter, frame)
+    if (!(result instanceof Promise) && entry.tail === null) {
+      this.#published(entry, membership, counter, result)
+      return
+    }
+    this.#publishedLater(entry, membership, counter, result)
+  }
+
+  text(text: string): void {
+    if (this.state === 'closed') return
+    let message: ClientControl
+    try {
+      message = decodeClientControl(text)
+    } catch (error) {
+      if (this.state === 'greeting' && error instanceof ProtocolError) {
+        this.#refuseGreeting(error.code)
+        return
+      }
+      this.#bad(error)
+      return
+    }
+    if (this.state === 'greeting') {
+      if (message.t !== 'hello') {
+        this.#refuseGreeting('hello-first')
+        return
+      }
+      if (message.version !== protocolVersion) {
+        this.#refuseGreeting('unsupported-version')
+        return
+      }
+      this.#greet()
+      return
+    }
+    if (message.t === 'hello') {
+      this.#bad(new ProtocolError('bad-message', 'second hello'))
+      return
+    }
+    const waitMs = this.#controls.take(1, this.#context.now())
+    if (waitMs > 0) {
+      if (this.#strike()) this.#refuse(message.id, 'too-fast', waitMs)
+      return
+    }
+    switch (message.t) {
+      case 'join':
+        this.#run(this.#join(message))
+        return
+      case 'leave':
+        this.#leave(message)
+        return
+      case 'members':
+        this.#run(this.#members(message))
+        return
+      case 'ping':
+        this.#send({ t: 'pong', id: message.id })
+    }
+  }
+
+  closed(_code: number): void {
+    if (this.state === 'closed') return
+    this.state = 'closed'
+    for (const entry of this.#joined) {
+      if (entry.pending !== null) this.#context.joinSettled(this, entry.room)
+      if (entry.membership !== null) this.#release(entry.membership, 'lost')
+    }
+    this.#joined = []
+    this.#former = []
+    this.#context.ended(this)
+  }
+
+  /** Closes the connection for a reason of the close table. */
+  end(name: CloseName): void {
+    if (this.state === 'closed') return
+    const { code, sentence } = closeTable[name]
+    bump(this.#context.figures.closed, name)
+    this.socket.end(code, sentence)
+    // Nothing that still comes counts, and the rooms need not wait for the peer's half of the closing handshake.
+    this.closed(code)
+  }
+
+  /** Sends prepared control text to a client that has greeted. */
+  tell(text: string): void {
+    if (this.state === 'open') this.socket.sendText(text)
+  }
+
+  /** Publishes that have no answer yet. */
+  publishesInFlight(): number {
+    let count = 0
+    for (const entry of this.#joined) count += entry.inFlight
+    return count
+  }
+
+  /** Keeps what a room says while this connection's join is under way. @param message copied */
+  hold(room: RoomId, message: Uint8Array, isBinary: boolean): void {
+    const pending = this.#joined.find((entry) => entry.room === room)?.pending
+    if (!pending || pending.overflowed) return
+    pending.heldBytes += message.length
+    if (pending.heldBytes > heldBytesMax) {
+      pending.overflowed = true
+      pending.held = []
+      return
+    }
+    pending.held.push({ bytes: message.slice(), isBinary })
+  }
+
+  /** A newer connection holds the session. Closes this one if it still has that membership, or is about to get it. */
+  replaced(membership: Membership): void {
+    for (const entry of this.#joined) {
+      if (entry.room !== membership.room || entry.session !== membership.session) continue
+      if (entry.pending !== null) {
+        entry.pending.replacedGeneration = Math.max(entry.pending.replacedGeneration, membership.generation)
+      } else if (entry.membership !== null && entry.membership.generation <= membership.generation) {
+        this.end('replaced')
+      }
+    }
+  }
+
+  #greet(): void {
+    this.state = 'open'
+    this.#context.greeted(this)
+    this.#send({
+      t: 'welcome',
+      version: protocolVersion,
+      software: this.#context.settings.software,
+      pingIntervalMs: limits.pingIntervalMs,
+      frameBytesMax: limits.frameBytesMax,
+    })
+    if (!this.#context.available()) this.#send({ t: 'relay', state: 'degraded' })
+  }
+
+  async #join(message: ClientControlOf<'join'>): Promise<void> {
+    const { addressLimits, rooms, figures } = this.#context
+    const { id, room, session } = message
+    for (const entry of this.#joined) {
+      if (entry.room === room) return this.#refuse(id, 'already-joined')
+      // A frame names its session, not its room: two rooms cannot share one.
+      if (entry.session === session) return this.#refuse(id, 'session-taken')
+    }
+    if (this.#joined.length >= limits.roomsPerConnectionMax) return this.#refuse(id, 'too-many-rooms')
+    const waitMs = addressLimits.room(this.socket.address, room, this.#context.now())
+    if (waitMs !== null) return this.#refuse(id, 'too-fast', waitMs)
+    const pending: PendingJoin = {
+      held: [],
+      heldBytes: 0,
+      overflowed: false,
+      cancelled: false,
+      replacedGeneration: 0,
+    }
+    const entry: Joined = {
+      room,
+      session,
+      sessionBytes: decodeHex(session),
+      membership: null,
+      pending,
+      inFlight: 0,
+      tail: null,
+    }
+    this.#joined.push(entry)
+    this.#context.joinPending(this, room)
+    let result: JoinResult
+    try {
+      const proof = createHash('sha256').update(decodeHex(message.secret)).digest('hex')
+      result = await rooms.join({ room, session, proof, tag: message.tag, profile: message.profile })
+    } catch (error) {
+      this.#drop(entry)
+      if (this.open()) this.#context.joinSettled(this, room)
+      throw error
+    }
+    if (!this.open()) {
+      // It vanished meanwhile: `closed` has forgotten the entry, the membership is ours to give back.
+      if (result.ok) this.#context.rooms.leave(result.membership, 'lost').catch(this.#context.fault)
+      return
+    }
+    this.#context.joinSettled(this, room)
+    entry.pending = null
+    if (!result.ok) {
+      this.#drop(entry)
+      return this.#refuse(id, result.code, result.code === 'unavailable' ? unavailableRetryMs : undefined)
+    }
+    const { membership, epoch, seq } = result
+    if (pending.overflowed || pending.cancelled) {
+      this.#drop(entry)
+      this.#context.rooms.leave(membership, 'left').catch(this.#context.fault)
+      return this.#refuse(id, 'unavailable', unavailableRetryMs)
+    }
+    figures.joins += 1
+    entry.membership = membership
+    this.#former = this.#former.filter((former) => former.session !== session)
+    this.#context.held(this, membership)
+    if (pending.replacedGeneration >= membership.generation) this.end('replaced')
+    if (!this.open()) return
+    this.#send({
+      t: 'joined',
+      id,
+      room,
+      epoch,
+      seq,
+      counter: result.counter,
+      count: result.count,
+      members: result.members,
+      ...(result.next === null ? {} : { next: result.next }),
+    })
+    for (const { bytes, isBinary } of pending.held) {
+      if (!isBinary)
+        this.socket.sendText(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString())
+      else if (!standsBefore(bytes, epoch, seq)) this.socket.sendBinary(bytes)
+    }
+    this.socket.subscribe(room)
+  }
+
+  #leave(message: ClientControlOf<'leave'>): void {
+    const entry = this.#joined.find((each) => each.room === message.room)
+    if (entry === undefined) {
+      this.#refuse(message.id, 'not-member')
+      return
+    }
+    if (entry.pending !== null) entry.pending.cancelled = true
+    if (entry.membership !== null) {
+      const { membership } = entry
+      this.#drop(entry)
+      this.#release(membership, 'left')
+    }
+    this.#send({ t: 'left', id: message.id, room: message.room })
+  }
+
+  async #members(message: ClientControlOf<'members'>): Promise<void> {
+    const { id, room, after } = message
+    if (!this.#joined.some((entry) => entry.room === room && entry.membership !== null)) {
+      return this.#refuse(id, 'not-member')
+    }
+    if (this.#pendingRequests >= pendingRequestsMax) return this.#refuse(id, 'too-fast', unavailableRetryMs)
+    this.#pendingRequests += 1
+    try {
+      const { members, next } = await this.#context.rooms.members(room, after)
+      this.#send({ t: 'members', id, room, members, ...(next === null ? {} : { next }) })
+    } catch (error) {
+      if (!isStoreFault(error)) throw error
+      this.#refuse(id, 'unavailable', unavailableRetryMs)
+    } finally {
+      this.#pendingRequests -= 1
+    }
+  }
+
+  #published(entry: Joined, membership: Membership, counter: number, result: PublishResult): void {
+    const { room, session } = entry
+    switch (result.status) {
+      case 'taken':
+        return
+      case 'duplicate':
+        this.#send({ t: 'ack', room, session, counter, seq: result.seq })
+        return
+      case 'gap':
+        if (this.#strike()) this.#nack(room, session, counter, 'gap', { last: result.last })
+        return
+      case 'unavailable':
+        this.#nack(room, session, counter, 'unavailable', { retryMs: unavailableRetryMs })
+        return
+      case 'not-member':
+        if (entry.membership === membership) {
+          this.#drop(entry)
+          this.#context.released(this, membership)
+        }
+        this.#nack(room, session, counter, 'not-member')
+    }
+  }
+
+  #publishedLater(
+    entry: Joined,
+    membership: Membership,
+    counter: number,
+    result: PublishResult | Promise<PublishResult>,
+  ): void {
+    entry.inFlight += 1
+    const before = entry.tail
+    const settled = (async () => {
+      try {
+        // Both are awaited before anything is said, and a rejection of `result` is never left alone meanwhile.
+        const [, answer] = await Promise.all([before, result])
+        if (this.open()) this.#published(entry, membership, counter, answer)
+      } catch (error) {
+        if (this.open()) this.#ourFault(error)
+      } finally {
+        entry.inFlight -= 1
+        if (entry.inFlight === 0) entry.tail = null
+      }
+    })()
+    entry.tail = settled
+  }
+
+  /** Forgets a membership on this side. */
+  #drop(entry: Joined): void {
+    this.#joined = this.#joined.filter((each) => each !== entry)
+    if (!this.open()) return
+    if (entry.membership !== null) {
+      this.socket.unsubscribe(entry.room)
+      this.#former = [...this.#former.slice(1 - limits.roomsPerConnectionMax), entry]
+    }
+  }
+
+  #release(membership: Membership, why: 'left' | 'lost'): void {
+    this.#context.released(this, membership)
+    this.#context.rooms.leave(membership, why).catch(this.#context.fault)
+  }
+
+  /** False once the connection is gone; a call, because it changes during awaits. */
+  open(): boolean {
+    return this.state !== 'closed'
+  }
+
+  #send(message: RelayControl): void {
+    if (this.open()) this.socket.sendText(encodeControl(message))
+  }
+
+  #refuse(id: number | undefined, code: ErrorCode, retryMs?: number): void {
+    bump(this.#context.figures.refused, code)
+    this.#send({
+      t: 'refused',
+      ...(id === undefined ? {} : { id }),
+      code,
+      message: errorTable[code].sentence,
+      ...(retryMs === undefined ? {} : { retryMs }),
+    })
+  }
+
+  #nack(
+    room: RoomId,
+    session: SessionId,
+    counter: number,
+    code: ErrorCode,
+    more: { last?: number; retryMs?: number } = {},
+  ): void {
+    bump(this.#context.figures.refused, code)
+    this.#send({ t: 'nack', room, session, counter, code, ...more })
+  }
+
+  /** Counts a message that was out of bounds. @returns false when it was one too many: the connection is closing */
+  #strike(): boolean {
+    if (this.#strikes.take(1, this.#context.now()) === 0) return true
+    this.end('tooFast')
+    return false
+  }
+
+  #refuseGreeting(code: ErrorCode): void {
+    this.#refuse(undefined, code)
+    this.end(code === 'unsupported-version' ? 'unsupportedVersion' : 'badMessage')
+  }
+
+  #bad(error: unknown): void {
+    if (!(error instanceof ProtocolError)) throw error
+    this.#badMessages += 1
+    this.#refuse(undefined, error.code)
+    if (this.#badMessages < limits.badMessagesMax) return
+    this.end('badMessage')
+  }
+
+  #ourFault(error: unknown): void {
+    this.#context.fault(error)
+    this.end('internal')
+  }
+
+  #run(work: Promise<void>): void {
+    work.catch((error: unknown) => this.#ourFault(error))
+  }
+}
+
+function find(entries: readonly Joined[], frame: Uint8Array): Joined | null {
+  for (const entry of entries) {
+    const { sessionBytes } = entry
+    let i = 0
+    while (i < 16 && sessionBytes[i] === frame[frameOffsets.session + i]) i += 1
+    if (i === 16) return entry
+  }
+  return null
+}
+
+/** Whether a delivery is part of what `joined` already counted. */
+function standsBefore(delivery: Uint8Array, epoch: string, seq: number): boolean {
+  return (
+    encodeHex(delivery.subarray(deliveryOffsets.epoch, deliveryOffsets.seq)) === epoch &&
+    readUint64(delivery, deliveryOffsets.seq) <= seq
+  )
+}
+
+function isStoreFault(error: unknown): boolean {
+  return error instanceof Error && error.name === 'StoreError'
+}
