@@ -130,3 +130,37 @@ test('the page shows a valid reply of every admin request, and every path', () =
     new Set(Object.values(adminRoutes).map((row) => JSON.stringify(row))),
   )
 })
+
+test('the worked example is what the vectors of the second implementation say', () => {
+  const vectors = JSON.parse(
+    readFileSync(new URL('../../crypto/test/vectors/pychat-v1.json', import.meta.url), 'utf8'),
+  )
+  // Long values are folded over indented lines.
+  const example = section('## 13. Worked example').replaceAll(/(?<=[0-9a-f]{96})\n {2}/g, '')
+  const [room] = vectors.rooms
+  const session = vectors.sessions[2]
+  const frame = vectors.frames[2]
+  const profile = vectors.profiles.find(
+    (each: { room: number; session: number; name: string }) =>
+      each.room === 0 && each.session === 2 && each.name === 'n'.repeat(64),
+  )
+  const values = [
+    ['PIN', room.pin],
+    ['roomId', room.id],
+    ['roomKey', room.roomKey],
+    ['nameTagKey', room.nameTagKey],
+    ['sealKey', room.sealKey],
+    ['session id', session.id],
+    ['Ed25519 seed', session.seed],
+    ['pk', session.publicKey],
+    ['fingerprint', session.fingerprint],
+    ['counter', String(frame.counter)],
+    ['sentAt', String(frame.sentAt)],
+  ]
+  for (const [name, value] of values) {
+    expect(example).toMatch(new RegExp(`^${name} {2,}${value}(?: |$)`, 'm'))
+  }
+  expect(example).toContain(`name tag ${profile.tag}\n`)
+  expect(example).toContain(`\n  ${frame.frame}\n`)
+  expect(example).toContain(`\n  ${profile.sealed}\n`)
+})
