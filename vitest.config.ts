@@ -7,6 +7,7 @@ export default defineConfig({
   ssr: { resolve: { conditions: source } },
   test: {
     include: ['libs/*/test/**/*.test.ts', 'apps/*/test/**/*.test.ts', 'loadtest/test/**/*.test.ts'],
+    globalSetup: ['apps/relay/test/support/redis.global.ts'],
     testTimeout: 20_000,
     hookTimeout: 120_000,
     reporters: ['default', './.ci/summary-reporter.ts'],

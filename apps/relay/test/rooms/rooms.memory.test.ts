@@ -1,0 +1,36 @@
+import { randomBytes } from 'node:crypto'
+import { expect, it } from 'vitest'
+import { createMemoryRooms } from '../../src/rooms/rooms.memory.ts'
+import { joined, Node, newRoom, request, roomsContract } from './contract.ts'
+
+function openMemory() {
+  let time = 1_700_000_000_000
+  return {
+    node: async (options: { roomMembersMax?: number; keepMs?: number } = {}) => {
+      const node = new Node((events) =>
+        createMemoryRooms({ roomMembersMax: 1000, ...options, now: () => time, random: randomBytes }, events),
+      )
+      await node.rooms.start()
+      return node
+    },
+    advance(ms: number) {
+      time += ms
+    },
+    close: async () => {},
+  }
+}
+
+roomsContract('memory', async () => openMemory())
+
+it('forgets an empty room after ten minutes', async () => {
+  const factory = openMemory()
+  const node = await factory.node()
+  const room = newRoom()
+  const alice = await joined(node, request(room))
+  await node.rooms.leave(alice.membership, 'left')
+  expect(await node.rooms.stats([room])).toHaveLength(1)
+  factory.advance(600_001)
+  expect(await node.rooms.stats([room])).toEqual([])
+  const again = await joined(node, request(room))
+  expect(again.epoch).not.toBe(alice.epoch)
+})
