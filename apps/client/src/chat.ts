@@ -1,0 +1,236 @@
+// A chat from the first connection to the exit code: turns the engine's events into the screen's, and typed lines into
+// messages and commands. It draws nothing and knows no socket.
+import { randomBytes } from 'node:crypto'
+import { type ClientEvents, type ClientPorts, createClient } from '@pychat/client-engine'
+import type { RoomKeys } from '@pychat/crypto'
+import { type ChatEvent, eventsSchema, isoTime, type Screen } from './chat-events.ts'
+import { helpText, readLine } from './commands.ts'
+import { exitCodes } from './exit-codes.ts'
+import { sanitiseName } from './sanitise.ts'
+
+/** The first connection is given up after so long; later ones are tried for ever. */
+const firstConnectMs = 5500
+const firstTriesMax = 6
+const confirmWithinMs = 3000
+const drainMs = 10_000
+/** Typed lines wait in the system while so many messages are on their way. */
+const pendingHigh = 128
+const unreadableEveryMs = 10_000
+
+export type ChatOptions = {
+  url: string
+  room: RoomKeys
+  username: string
+  software: string
+  /** How long a chosen PIN withstands guessing, or null for a generated code. */
+  pinSentence: string | null
+}
+
+/** @returns the exit code, when the chat is over and the screen closed */
+export function runChat(
+  options: ChatOptions,
+  screen: Screen,
+  openSocket: ClientPorts['openSocket'],
+): Promise<number> {
+  const client = createClient(
+    { url: options.url, room: options.room, username: options.username, software: options.software },
+    {
+      openSocket,
+      random: (bytes) => randomBytes(bytes),
+      now: () => Date.now(),
+      setTimer(ms, fn) {
+        const timer = setTimeout(fn, ms)
+        return () => clearTimeout(timer)
+      },
+      jitter: () => Math.random(),
+    },
+  )
+  const show = (event: ChatEvent) => screen.show(event)
+  const notice = (code: (ChatEvent & { type: 'notice' })['code'], text: string) =>
+    show({ type: 'notice', code, text })
+  const error = (code: (ChatEvent & { type: 'error' })['code'], text: string) =>
+    show({ type: 'error', code, text })
+
+  return new Promise((resolve) => {
+    const startedAt = Date.now()
+    let tries = 0
+    let wasReady = false
+    let leaving = false
+    let over = false
+    let paused = false
+    let unreadable = 0
+    let unreadableTimer: NodeJS.Timeout | null = null
+    let drainTimer: NodeJS.Timeout | null = null
+    const typed: string[] = []
+    const confirmTimers = new Map<number, NodeJS.Timeout>()
+
+    function finish(code: number) {
+      if (over) return
+      over = true
+      for (const timer of confirmTimers.values()) clearTimeout(timer)
+      if (drainTimer) clearTimeout(drainTimer)
+      if (unreadableTimer) clearTimeout(unreadableTimer)
+      process.removeListener('SIGTERM', leaveNow)
+      process.removeListener('SIGHUP', leaveNow)
+      void client.stop().then(() => {
+        screen.close()
+        resolve(code)
+      })
+    }
+    function leaveNow() {
+      const unsent = client.pending().length + typed.length
+      if (unsent > 0) {
+        error('not-sent', unsent === 1 ? '1 message was not sent.' : `${unsent} messages were not sent.`)
+      }
+      finish(unsent > 0 ? exitCodes.unreachable : exitCodes.quit)
+    }
+    /** Goes when everything typed so far is acknowledged, at the latest after `drainMs`. */
+    function leaveWhenSent() {
+      if (leaving) return
+      leaving = true
+      drainTimer = setTimeout(leaveNow, drainMs)
+      leaveIfSent()
+    }
+    function leaveIfSent() {
+      if (leaving && wasReady && typed.length === 0 && client.pending().length === 0) finish(exitCodes.quit)
+    }
+
+    function take(line: string) {
+      const meant = readLine(line)
+      if (meant.kind === 'nothing') return
+      if (meant.kind === 'mistake') return error('bad-command', meant.text)
+      if (meant.kind === 'text') return say(meant.text)
+      if (meant.name === 'help') return notice('help', helpText(meant.argument))
+      if (meant.name === 'quit') return leaveWhenSent()
+      const members = client.users().map(({ name, fingerprint, self }) => ({ name, fingerprint, own: self }))
+      show({ type: 'users', users: members.map(({ name }) => name), members })
+    }
+    function say(text: string) {
+      const id = client.send(text)
+      if (!client.pending().some((item) => item.id === id)) return
+      confirmTimers.set(
+        id,
+        setTimeout(() => {
+          confirmTimers.delete(id)
+          notice('not-sent-yet', `Not sent yet: ${text}`)
+        }, confirmWithinMs),
+      )
+    }
+    function takeTyped() {
+      while (!leaving && !over && client.pending().length < pendingHigh) {
+        const line = typed.shift()
+        if (line === undefined) break
+        take(line)
+      }
+      const full = typed.length >= pendingHigh
+      if (full !== paused) {
+        paused = full
+        if (full) screen.pause()
+        else screen.resume()
+      }
+    }
+    function confirmed(id: number | undefined) {
+      if (id === undefined) return
+      clearTimeout(confirmTimers.get(id))
+      confirmTimers.delete(id)
+    }
+
+    client.on('state', (event) => {
+      // Whoever waits for "ready" is told of the first tries only when they fail.
+      const text = event.detail
+      show({
+        type: 'state',
+        state: event.state,
+        text,
+        ...(event.retryInMs === undefined ? {} : { retryInMs: event.retryInMs }),
+      })
+      if (event.state !== 'offline' || wasReady) return
+      tries += 1
+      if (Date.now() - startedAt + (event.retryInMs ?? 0) > firstConnectMs || tries >= firstTriesMax) {
+        error('unreachable', text)
+        finish(exitCodes.unreachable)
+      }
+    })
+    client.on('ready', (event) => {
+      if (event.first) {
+        show({
+          type: 'ready',
+          schema: eventsSchema,
+          room: event.room,
+          user: event.user,
+          users: event.users.map(({ name }) => name),
+        })
+        if (event.alone) notice('alone', aloneText(event.room, options.pinSentence))
+      }
+      wasReady = true
+      takeTyped()
+      leaveIfSent()
+    })
+    client.on('joined', ({ user, fingerprint }) => show({ type: 'joined', user, fingerprint }))
+    client.on('left', ({ user, why }) => show({ type: 'left', user, why }))
+    client.on('message', ({ id, from, text, seq, at, own, fingerprint }) => {
+      confirmed(id)
+      show({ type: 'message', from, text, seq, at: isoTime(at), own, fingerprint })
+      if (!own) return
+      takeTyped()
+      leaveIfSent()
+    })
+    client.on('gap', ({ missed }) =>
+      notice('gap', missed === 1 ? '1 message was missed here.' : `${missed} messages were missed here.`),
+    )
+    client.on('fork', ({ from }) =>
+      notice(
+        'fork',
+        `The relay does not show ${sanitiseName(from)} the same messages as you: do not trust it, and tell the others another way.`,
+      ),
+    )
+    client.on('keychange', (event: ClientEvents['keychange']) =>
+      notice(
+        'key-changed',
+        `${sanitiseName(event.user)} is here with a new key (${event.new}, before ${event.old}). That is so after a restart of PyChat; if in doubt, ask for the fingerprint by phone.`,
+      ),
+    )
+    client.on('unreadable', () => {
+      unreadable += 1
+      unreadableTimer ??= setTimeout(
+        () => {
+          notice(
+            'unreadable',
+            `${unreadable === 1 ? 'Something' : `${unreadable} things`} came from the relay that nobody here can be shown to have sent; dropped.`,
+          )
+          unreadable = 0
+          unreadableTimer = null
+        },
+        unreadable === 1 ? 0 : unreadableEveryMs,
+      )
+    })
+    client.on('failed', ({ id, reason }) => {
+      confirmed(id)
+      error('message-refused', `Not sent: ${reason}`)
+    })
+    client.on('stopped', ({ reason, sentence }) => {
+      if (reason === 'quit') return
+      error(reason, sentence)
+      finish(reason === 'name-taken' ? exitCodes.nameTaken : exitCodes.refused)
+    })
+
+    screen.listen({
+      line(text) {
+        typed.push(text)
+        takeTyped()
+      },
+      ended: leaveWhenSent,
+      interrupted: leaveNow,
+    })
+    process.once('SIGTERM', leaveNow)
+    process.once('SIGHUP', leaveNow)
+    client.start()
+  })
+}
+
+function aloneText(room: string, pinSentence: string | null): string {
+  const text = `You are alone here. If you expected others, compare room id ${room} with them and check server name and PIN.`
+  return pinSentence === null
+    ? text
+    : `${text}\nGuessing this PIN takes ${pinSentence}; whoever runs the relay could try. A generated code (leave the PIN empty) cannot be guessed.`
+}

@@ -1,0 +1,75 @@
+// The ws package as the engine's socket, and connection errors as sentences for people.
+import type { ClientSocket, SocketHandlers } from '@pychat/client-engine'
+import { limits } from '@pychat/protocol'
+import WebSocket from 'ws'
+
+const handshakeTimeoutMs = 10_000
+const closeTimeoutMs = 2000
+
+export function openSocket(url: string, handlers: SocketHandlers): ClientSocket {
+  let sentence = ''
+  const socket = new WebSocket(url, {
+    perMessageDeflate: false,
+    handshakeTimeout: handshakeTimeoutMs,
+    maxPayload: Math.max(limits.relayControlBytesMax, limits.deliveryBytesMax),
+    followRedirects: false,
+  })
+  socket.on('open', () => handlers.open())
+  socket.on('ping', () => handlers.ping())
+  socket.on('message', (data: Buffer, isBinary) => {
+    if (isBinary) handlers.binary(data)
+    else handlers.text(data.toString('utf8'))
+  })
+  socket.on('error', (error) => {
+    sentence = errorSentence(error, url)
+  })
+  socket.on('close', (code, reason) => handlers.closed(code, sentence || reason.toString('utf8')))
+  return {
+    sendText(text) {
+      if (socket.readyState === WebSocket.OPEN) socket.send(text)
+    },
+    sendBinary(bytes) {
+      if (socket.readyState === WebSocket.OPEN) socket.send(bytes)
+    },
+    close(code) {
+      socket.close(code)
+      // A peer that does not answer the closing handshake must not keep the process.
+      setTimeout(() => socket.terminate(), closeTimeoutMs).unref()
+    },
+  }
+}
+
+const certificateCodes = new Set([
+  'CERT_HAS_EXPIRED',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+])
+
+/** Why a connection failed and what to do, in one sentence. */
+export function errorSentence(error: Error, url: string): string {
+  const { host, hostname } = new URL(url)
+  const code = 'code' in error ? String(error.code) : ''
+  if (code === 'ECONNREFUSED') return `Nothing answers at ${host}: is the relay running there?`
+  if (code === 'ENOTFOUND') return `No machine is known as ${hostname}: check the relay address.`
+  if (code === 'EAI_AGAIN') return `The name ${hostname} cannot be looked up right now: check the network.`
+  if (['ENETUNREACH', 'EHOSTUNREACH', 'ENETDOWN', 'EADDRNOTAVAIL'].includes(code)) {
+    return `There is no way to ${host} from here: check the network.`
+  }
+  if (code === 'ETIMEDOUT' || error.message.includes('handshake has timed out')) {
+    return `${host} does not answer: check the address, and whether a firewall is in the way.`
+  }
+  if (certificateCodes.has(code)) {
+    return `The certificate of ${hostname} cannot be trusted (${code}): ask who runs the relay.`
+  }
+  if (code === 'EPROTO' || code.startsWith('ERR_SSL')) {
+    return `${host} does not speak TLS: for a relay without it the address begins with ws://.`
+  }
+  const status = /Unexpected server response: (\d+)/.exec(error.message)?.[1]
+  if (status === '429' || status === '503')
+    return `The relay at ${host} is too busy right now (HTTP ${status}).`
+  if (status) return `What answers at ${host} is not a PyChat relay (HTTP ${status}): check the address.`
+  return `The connection to ${host} failed${code ? ` (${code})` : ''}.`
+}

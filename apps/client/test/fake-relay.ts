@@ -1,0 +1,134 @@
+// A small relay for the client's tests: one room list in memory over the ws package, with switches for trouble.
+// It follows the protocol just far enough for a few clients; what a real relay does is tested in apps/relay.
+import { randomBytes } from 'node:crypto'
+import type { AddressInfo } from 'node:net'
+import {
+  type ClientControl,
+  decodeClientControl,
+  decodeFrameHeader,
+  type Epoch,
+  encodeControl,
+  encodeDelivery,
+  type Member,
+  type RelayControl,
+  type RoomId,
+} from '@pychat/protocol'
+import { type WebSocket, WebSocketServer } from 'ws'
+
+type Seat = { member: Member; socket: WebSocket }
+type Room = { epoch: Epoch; seq: number; seats: Map<string, Seat> }
+
+export type FakeRelay = {
+  url: string
+  /** Frames are swallowed while false. */
+  takesFrames: boolean
+  /** When set, every join is refused like this. */
+  refuseWith: 'room-full' | 'unavailable' | null
+  /** Drops every connection without a closing handshake. */
+  cut(): void
+  tellAll(message: RelayControl): void
+  joins(): ClientControl[]
+  close(): Promise<void>
+}
+
+export async function startFakeRelay(port = 0): Promise<FakeRelay> {
+  const server = new WebSocketServer({ host: '127.0.0.1', port, perMessageDeflate: false })
+  await new Promise<void>((resolve) => server.once('listening', resolve))
+  const rooms = new Map<RoomId, Room>()
+  const joins: ClientControl[] = []
+  const relay: FakeRelay = {
+    url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    takesFrames: true,
+    refuseWith: null,
+    cut() {
+      for (const socket of server.clients) socket.terminate()
+    },
+    tellAll(message) {
+      for (const socket of server.clients) socket.send(encodeControl(message))
+    },
+    joins: () => joins,
+    close: () =>
+      new Promise((resolve) => {
+        for (const socket of server.clients) socket.terminate()
+        server.close(() => resolve())
+      }),
+  }
+
+  function tell(room: Room, message: RelayControl, except?: WebSocket) {
+    for (const { socket } of room.seats.values()) if (socket !== except) socket.send(encodeControl(message))
+  }
+  function join(socket: WebSocket, message: ClientControl & { t: 'join' }) {
+    joins.push(message)
+    const { id, room: roomId, session, tag, profile } = message
+    const reply = (answer: RelayControl) => socket.send(encodeControl(answer))
+    const room = rooms.get(roomId) ?? {
+      epoch: randomBytes(8).toString('hex') as Epoch,
+      seq: 0,
+      seats: new Map<string, Seat>(),
+    }
+    rooms.set(roomId, room)
+    const held = [...room.seats.values()].some(
+      ({ member }) => member.tag === tag && member.session !== session,
+    )
+    if (relay.refuseWith) return reply({ t: 'refused', id, code: relay.refuseWith, message: 'No.' })
+    if (held) return reply({ t: 'refused', id, code: 'name-taken', message: 'That name is taken.' })
+    const known = room.seats.get(session)
+    const member: Member = known?.member ?? { session, tag, profile, counter: 0, since: Date.now() }
+    room.seats.set(session, { member, socket })
+    if (!known) tell(room, { t: 'arrived', room: roomId, member }, socket)
+    const members = [...room.seats.values()].map((seat) => seat.member)
+    reply({
+      t: 'joined',
+      id,
+      room: roomId,
+      epoch: room.epoch,
+      seq: room.seq,
+      counter: member.counter,
+      count: members.length,
+      members,
+    })
+  }
+  function leave(roomId: RoomId, socket: WebSocket, why: 'left' | 'lost') {
+    const room = rooms.get(roomId)
+    for (const [session, seat] of room?.seats ?? []) {
+      if (seat.socket !== socket) continue
+      room?.seats.delete(session)
+      if (room) tell(room, { t: 'departed', room: roomId, session: seat.member.session, why })
+    }
+  }
+  function publish(frame: Uint8Array) {
+    if (!relay.takesFrames) return
+    const { session, counter } = decodeFrameHeader(frame)
+    for (const [roomId, room] of rooms) {
+      const seat = room.seats.get(session)
+      if (!seat || counter !== seat.member.counter + 1) continue
+      seat.member.counter = counter
+      room.seq += 1
+      const delivery = encodeDelivery({
+        room: roomId,
+        epoch: room.epoch,
+        seq: room.seq,
+        at: Date.now(),
+        frame,
+      })
+      for (const { socket } of room.seats.values()) socket.send(delivery)
+    }
+  }
+
+  server.on('connection', (socket) => {
+    socket.on('error', () => {})
+    socket.on('message', (data: Buffer, isBinary) => {
+      if (isBinary) return publish(data)
+      const message = decodeClientControl(data.toString())
+      if (message.t === 'hello') {
+        const limits = { pingIntervalMs: 25_000, frameBytesMax: 15_418 }
+        socket.send(encodeControl({ t: 'welcome', version: 1, software: 'fake/1', ...limits }))
+      } else if (message.t === 'join') join(socket, message)
+      else if (message.t === 'leave') {
+        leave(message.room, socket, 'left')
+        socket.send(encodeControl({ t: 'left', id: message.id, room: message.room }))
+      }
+    })
+  })
+  return relay
+}
