@@ -110,6 +110,10 @@ export function createMetrics(source: MetricsSource): Metrics {
     () => figures.upgradesRefused,
   )
   collectDefaultMetrics({ register: registry, prefix })
+  // Gauges that prom-client names like counters, which promtool rightly minds.
+  for (const name of ['handles', 'requests', 'resources']) {
+    registry.removeSingleMetric(`${prefix}nodejs_active_${name}_total`)
+  }
 
   return { contentType: registry.contentType, text: () => registry.metrics() }
 }

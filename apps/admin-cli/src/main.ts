@@ -1,0 +1,30 @@
+// The program pychat-admin: gives commands.ts the real world and ends with its exit code.
+import { readFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { createInterface } from 'node:readline/promises'
+import { run } from './commands.ts'
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  version: string
+}
+
+async function confirm(question: string): Promise<boolean> {
+  const readline = createInterface({ input: process.stdin, output: process.stderr })
+  // Ctrl-C or Ctrl-D at the question is a no.
+  const closed = new Promise<string>((resolve) => readline.once('close', () => resolve('')))
+  const answer = await Promise.race([readline.question(question), closed])
+  readline.close()
+  return answer.trim().toLowerCase() === 'yes'
+}
+
+process.exitCode = await run(process.argv.slice(2), {
+  env: process.env,
+  platform: process.platform,
+  home: homedir(),
+  version,
+  read: (path) => readFileSync(path, 'utf8'),
+  out: (text) => process.stdout.write(text),
+  err: (text) => process.stderr.write(text),
+  now: Date.now,
+  confirm: process.stdin.isTTY === true ? confirm : null,
+})

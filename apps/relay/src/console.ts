@@ -1,0 +1,101 @@
+// The console of a relay that runs in a terminal: the admin commands, typed with a slash. Rooms are shown by their
+// short form; nothing a client sent is ever printed.
+import { createInterface } from 'node:readline'
+import type { NodesReply, ServersReply, StatsReply, UsersReply } from '@pychat/protocol'
+import { type AdminContext, AdminError, adminCommands } from './ops/admin-commands.ts'
+
+export type RelayConsole = { close(): void }
+
+const names = ['servers', 'stats', 'users', 'nodes'] as const
+
+export function consoleHelp(): string {
+  const rows: [string, string][] = names.map((name) => [
+    [`/${name}`, ...adminCommands[name].args].join(' '),
+    adminCommands[name].help,
+  ])
+  rows.push(['/help', 'this'], ['/exit', 'stop this relay'])
+  return rows.map(([usage, help]) => `  ${usage.padEnd(14)}${help}\n`).join('')
+}
+
+/**
+ * Carries out one line.
+ * @returns the text to show, or null when the relay is to stop
+ */
+export async function runConsoleLine(context: AdminContext, line: string): Promise<string | null> {
+  const [word = '', ...args] = line.trim().split(/\s+/)
+  if (word === '') return ''
+  if (word === '/help') return consoleHelp()
+  if (word === '/exit' || word === '/quit') return null
+  const name = names.find((each) => `/${each}` === word)
+  if (name === undefined) return 'Unknown command; /help lists them.\n'
+  if (args.length !== adminCommands[name].args.length) {
+    return `Usage: ${[word, ...adminCommands[name].args].join(' ')}\n`
+  }
+  try {
+    switch (name) {
+      case 'servers':
+        return showServers(await adminCommands.servers.run(context))
+      case 'stats':
+        return showStats(await adminCommands.stats.run(context))
+      case 'users':
+        return showUsers(await adminCommands.users.run(context, args[0] ?? ''))
+      case 'nodes':
+        return showNodes(await adminCommands.nodes.run(context))
+    }
+  } catch (error) {
+    return error instanceof AdminError ? `${error.message}\n` : 'The cluster cannot be asked right now.\n'
+  }
+}
+
+const asked = ({ nodes }: { nodes: { asked: number; answered: number } }): string =>
+  nodes.answered === nodes.asked ? '' : `Only ${nodes.answered} of ${nodes.asked} nodes answered.\n`
+
+function showServers(reply: ServersReply): string {
+  if (reply.servers.length === 0) return `No rooms in use.\n${asked(reply)}`
+  const lines = reply.servers.map(
+    (room) => `  ${room.short}  ${room.users} users, ${room.messages} messages, ${room.nodes} nodes\n`,
+  )
+  return lines.join('') + asked(reply)
+}
+
+function showStats(reply: StatsReply): string {
+  const { servers, users, connections, messagesIn, messagesOut, store } = reply
+  return `  ${servers} rooms, ${users} users, ${connections} connections, ${messagesIn} messages in, ${messagesOut} out, ${store}\n${asked(reply)}`
+}
+
+function showUsers(reply: UsersReply): string {
+  const lines = reply.users.map(
+    (user) =>
+      `  ${user.session.slice(0, 8)}  since ${user.joinedAt}, ${user.messages} messages, node ${user.node}\n`,
+  )
+  return lines.join('') + asked(reply)
+}
+
+function showNodes(reply: NodesReply): string {
+  const lines = reply.list.map(
+    (node) =>
+      `  ${node.node}  ${node.state}, ${node.connections} connections, ${node.rooms} rooms, ${node.listen}\n`,
+  )
+  return lines.join('') + asked(reply)
+}
+
+/** @param stop called once for /exit or Ctrl-C */
+export function openConsole(
+  input: NodeJS.ReadableStream,
+  output: NodeJS.WritableStream,
+  context: AdminContext,
+  stop: () => void,
+): RelayConsole {
+  const readline = createInterface({ input, output, prompt: '' })
+  readline.on('line', (line) => {
+    runConsoleLine(context, line).then(
+      (text) => {
+        if (text === null) stop()
+        else output.write(text)
+      },
+      () => output.write('That did not work.\n'),
+    )
+  })
+  readline.on('SIGINT', stop)
+  return { close: () => readline.close() }
+}
