@@ -21,13 +21,12 @@ export type Argon2Cost = {
   lanes: number
 }
 
-/** Argon2id v1.3. @param salt at least 8 bytes  @param secret RFC 9106's optional key K, for its vectors */
+/** Argon2id v1.3, without key and associated data. @param salt at least 8 bytes */
 export async function argon2idHash(
   password: Uint8Array,
   salt: Uint8Array,
   cost: Argon2Cost,
   bytes: number,
-  secret?: Uint8Array,
 ): Promise<Uint8Array> {
   return await argon2id({
     password,
@@ -37,7 +36,6 @@ export async function argon2idHash(
     parallelism: cost.lanes,
     hashLength: bytes,
     outputType: 'binary',
-    ...(secret === undefined ? {} : { secret }),
   })
 }
 
