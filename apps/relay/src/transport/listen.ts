@@ -1,6 +1,6 @@
 // What can go wrong before the first connection, in sentences: the port, and the TLS files. Both adapters use it.
 import { readFileSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { type AddressInfo, createServer } from 'node:net'
 import { createSecureContext } from 'node:tls'
 import type { TransportOptions } from './transport.ts'
 
@@ -20,15 +20,17 @@ export function listenError(options: TransportOptions, cause: unknown): Error {
   return Object.assign(new Error(sentence, { cause }), { code })
 }
 
-/** Asks the system again why a port cannot be had, for an engine that only says that it cannot. */
-export function askWhyNotListening(options: TransportOptions): Promise<Error> {
-  return new Promise((resolve) => {
+/**
+ * Takes the place once and lets it go, for an engine that cannot say why it may not listen.
+ * @returns the port, which was free a moment ago  @throws Error as listenError makes it
+ */
+export function probePlace(options: TransportOptions): Promise<number> {
+  return new Promise((resolve, reject) => {
     const probe = createServer()
-    probe.once('error', (cause) => resolve(listenError(options, cause)))
+    probe.once('error', (cause) => reject(listenError(options, cause)))
     probe.listen({ host: options.host, port: options.port, exclusive: true }, () => {
-      probe.close(() =>
-        resolve(listenError(options, Object.assign(new Error('taken'), { code: 'EADDRINUSE' }))),
-      )
+      const { port } = probe.address() as AddressInfo
+      probe.close(() => resolve(port))
     })
   })
 }

@@ -4,7 +4,7 @@
 import type { HttpRequest, HttpResponse, TemplatedApp, us_listen_socket, WebSocket } from 'uWebSockets.js'
 import { closeTable } from '@pychat/protocol'
 import { addressText, notFound, refusalHeaders, statusLine } from './handshake.ts'
-import { askWhyNotListening, readTlsFiles } from './listen.ts'
+import { listenError, probePlace, readTlsFiles } from './listen.ts'
 import type {
   CreateTransport,
   Socket,
@@ -19,7 +19,7 @@ import type { UwsModule } from './uws-binary.ts'
 type UserData = { socket: UwsSocket }
 type Raw = WebSocket<UserData>
 
-/** Listening alone on the port: by default the engine would share it with any other process of this user. */
+/** By default the engine shares its port with any other process of this user. */
 const exclusivePort = 1
 const sendDropped = 2
 
@@ -120,19 +120,17 @@ class UwsTransport implements Transport {
   }
 
   async listen(): Promise<number> {
-    const { host, port } = this.#options
     const app = this.#createApp()
-    let listener: us_listen_socket | false = false
-    listenOn(app, host, port, exclusivePort, (result) => {
-      listener = result
-    })
+    // Also where any port will do: the engine sets SO_REUSEADDR only on a port that it is told.
+    const port = await probePlace(this.#options)
+    const listener = await listenAlone(app, this.#options.host, port)
     if (listener === false) {
       app.close()
-      throw await askWhyNotListening(this.#options)
+      throw listenError(this.#options, Object.assign(new Error('refused'), { code: 'EADDRINUSE' }))
     }
     this.#app = app
     this.#listener = listener
-    return this.#uws.us_socket_local_port(listener)
+    return port
   }
 
   publish(topic: string, message: Uint8Array, isBinary: boolean): number {
@@ -274,6 +272,8 @@ type Listen = (
 ) => TemplatedApp
 
 /** The engine takes a host and options at once; its types do not say so. */
-function listenOn(app: TemplatedApp, ...args: Parameters<Listen>): void {
-  ;(app.listen as unknown as Listen).apply(app, args)
+function listenAlone(app: TemplatedApp, host: string, port: number): Promise<us_listen_socket | false> {
+  return new Promise((resolve) => {
+    ;(app.listen as unknown as Listen).call(app, host, port, exclusivePort, resolve)
+  })
 }
