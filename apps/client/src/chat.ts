@@ -56,6 +56,7 @@ export function runChat(
     let tries = 0
     let wasReady = false
     let leaving = false
+    let quitting = false
     let over = false
     let paused = false
     let unreadable = 0
@@ -84,12 +85,24 @@ export function runChat(
       }
       finish(unsent > 0 ? exitCodes.unreachable : exitCodes.quit)
     }
-    /** Goes when everything typed so far is acknowledged, at the latest after `drainMs`. */
+    /** Goes when everything typed so far is acknowledged, at the latest after `drainMs` without progress. */
     function leaveWhenSent() {
-      if (leaving) return
       leaving = true
+      if (drainTimer) clearTimeout(drainTimer)
       drainTimer = setTimeout(leaveNow, drainMs)
+      takeTyped()
       leaveIfSent()
+    }
+    function quit() {
+      // Asked twice: the person does not want to wait.
+      if (quitting) return leaveNow()
+      quitting = true
+      typed.length = 0
+      const waiting = client.pending().length
+      if (waiting > 0) {
+        notice('help', `${waiting} still to be sent before leaving; /quit again leaves without.`)
+      }
+      leaveWhenSent()
     }
     function leaveIfSent() {
       if (leaving && wasReady && typed.length === 0 && client.pending().length === 0) finish(exitCodes.quit)
@@ -101,7 +114,7 @@ export function runChat(
       if (meant.kind === 'mistake') return error('bad-command', meant.text)
       if (meant.kind === 'text') return say(meant.text)
       if (meant.name === 'help') return notice('help', helpText(meant.argument))
-      if (meant.name === 'quit') return leaveWhenSent()
+      if (meant.name === 'quit') return quit()
       const members = client.users().map(({ name, fingerprint, self }) => ({ name, fingerprint, own: self }))
       show({ type: 'users', users: members.map(({ name }) => name), members })
     }
@@ -117,7 +130,7 @@ export function runChat(
       )
     }
     function takeTyped() {
-      while (!leaving && !over && client.pending().length < pendingHigh) {
+      while (!over && client.pending().length < pendingHigh) {
         const line = typed.shift()
         if (line === undefined) break
         take(line)
@@ -172,8 +185,8 @@ export function runChat(
       confirmed(id)
       show({ type: 'message', from, text, seq, at: isoTime(at), own, fingerprint })
       if (!own) return
-      takeTyped()
-      leaveIfSent()
+      if (leaving) leaveWhenSent()
+      else takeTyped()
     })
     client.on('gap', ({ missed }) =>
       notice('gap', missed === 1 ? '1 message was missed here.' : `${missed} messages were missed here.`),
@@ -216,6 +229,7 @@ export function runChat(
 
     screen.listen({
       line(text) {
+        if (quitting && readLine(text).kind === 'text') return
         typed.push(text)
         takeTyped()
       },
