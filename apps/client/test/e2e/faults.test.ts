@@ -88,7 +88,7 @@ for (const way of ['cut', 'frozen'] as const) {
     expect(bob.events.filter((event) => event.type === 'message' && event['text'] === 'during')).toHaveLength(
       1,
     )
-    expect(await readyCode(node)).toBe(200)
+    await expect.poll(() => readyCode(node), { timeout: 15_000, interval: 250 }).toBe(200)
     expect((await admin(node, 'servers', '--json')).code).toBe(0)
   }, 90_000)
 }
