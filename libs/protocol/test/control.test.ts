@@ -1,0 +1,219 @@
+// Control messages: one golden text each, and what the strict schemas refuse.
+import {
+  type ClientControl,
+  clientControlSchema,
+  decodeClientControl,
+  decodeRelayControl,
+  type Epoch,
+  encodeControl,
+  errorTable,
+  limits,
+  type Member,
+  type NameTag,
+  type RelayControl,
+  type RoomId,
+  relayControlSchema,
+  type SessionId,
+} from '@pychat/protocol'
+import { describe, expect, test } from 'vitest'
+import { refusalOf } from './verdict.ts'
+
+const room = 'aa'.repeat(16) as RoomId
+const session = 'bb'.repeat(16) as SessionId
+const tag = 'cc'.repeat(16) as NameTag
+const epoch = 'dd'.repeat(8) as Epoch
+const secret = 'ee'.repeat(16)
+const profile = 'A'.repeat(390)
+const member: Member = { session, tag, profile, counter: 3, since: 1_767_225_600_000 }
+
+const fromClient: { [T in ClientControl['t']]: Extract<ClientControl, { t: T }> } = {
+  hello: { t: 'hello', version: 1, software: 'pychat/0.1.0' },
+  join: { t: 'join', id: 1, room, session, secret, tag, profile },
+  leave: { t: 'leave', id: 2, room },
+  members: { t: 'members', id: 3, room, after: '64' },
+  ping: { t: 'ping', id: 4 },
+}
+const fromRelay: { [T in RelayControl['t']]: Extract<RelayControl, { t: T }> } = {
+  welcome: {
+    t: 'welcome',
+    version: 1,
+    software: 'pychat-relay/0.1.0',
+    pingIntervalMs: 25_000,
+    frameBytesMax: 15_418,
+  },
+  joined: { t: 'joined', id: 1, room, epoch, seq: 9, counter: 0, count: 1, members: [member], next: '64' },
+  members: { t: 'members', id: 3, room, members: [] },
+  left: { t: 'left', id: 2, room },
+  pong: { t: 'pong', id: 4 },
+  refused: { t: 'refused', id: 1, code: 'name-taken', message: 'Taken.', retryMs: 0 },
+  arrived: { t: 'arrived', room, member },
+  departed: { t: 'departed', room, session, why: 'lost' },
+  ack: { t: 'ack', room, session, counter: 3, seq: 9 },
+  nack: { t: 'nack', room, session, counter: 4, code: 'gap', last: 2, retryMs: 50 },
+  relay: { t: 'relay', state: 'degraded' },
+  goaway: { t: 'goaway', afterMs: 1500 },
+}
+
+const clientRows = Object.values(fromClient) as ClientControl[]
+const relayRows = Object.values(fromRelay) as RelayControl[]
+
+test('there is an example of every message', () => {
+  const names = (schema: typeof clientControlSchema | typeof relayControlSchema) =>
+    schema.options.map((option) => option.shape.t.value).sort()
+  expect(Object.keys(fromClient).sort()).toEqual(names(clientControlSchema))
+  expect(Object.keys(fromRelay).sort()).toEqual(names(relayControlSchema))
+})
+
+describe.each(clientRows)('client $t', (message) => {
+  test('comes back as it was sent', () => {
+    expect(decodeClientControl(encodeControl(message))).toEqual(message)
+  })
+
+  test('is refused with a field more or a field less', () => {
+    expect(refusalOf(() => decodeClientControl(JSON.stringify({ ...message, extra: 1 })))).toBe('bad-message')
+    for (const field of Object.keys(message)) {
+      const { [field as 't']: _, ...rest } = message
+      expect(
+        refusalOf(() => decodeClientControl(JSON.stringify(rest))),
+        field,
+      ).toBe('bad-message')
+    }
+  })
+
+  test('is refused with any field null', () => {
+    for (const field of Object.keys(message)) {
+      expect(
+        refusalOf(() => decodeClientControl(JSON.stringify({ ...message, [field]: null }))),
+        field,
+      ).toBe('bad-message')
+    }
+  })
+})
+
+describe.each(relayRows)('relay $t', (message) => {
+  test('comes back as it was sent', () => {
+    expect(decodeRelayControl(encodeControl(message))).toEqual(message)
+  })
+
+  test('is refused with a field more, a field null, and without a field that is not optional', () => {
+    expect(refusalOf(() => decodeRelayControl(JSON.stringify({ ...message, extra: 1 })))).toBe('bad-message')
+    const optional: Record<string, string[]> = {
+      joined: ['next'],
+      refused: ['id', 'retryMs'],
+      nack: ['last', 'retryMs'],
+    }
+    for (const field of Object.keys(message)) {
+      expect(
+        refusalOf(() => decodeRelayControl(JSON.stringify({ ...message, [field]: null }))),
+        field,
+      ).toBe('bad-message')
+      const { [field as 't']: _, ...rest } = message
+      const expected = optional[message.t]?.includes(field) ? null : 'bad-message'
+      expect(
+        refusalOf(() => decodeRelayControl(JSON.stringify(rest))),
+        field,
+      ).toBe(expected)
+    }
+  })
+})
+
+test('neither side takes the other side’s messages', () => {
+  for (const message of clientRows) {
+    // "members" is a word of both sides with different fields.
+    expect(
+      refusalOf(() => decodeRelayControl(encodeControl(message))),
+      message.t,
+    ).toBe('bad-message')
+  }
+  for (const message of relayRows) {
+    expect(
+      refusalOf(() => decodeClientControl(encodeControl(message))),
+      message.t,
+    ).toBe('bad-message')
+  }
+})
+
+const { join, hello, leave } = fromClient
+test.each<[string, unknown]>([
+  ['an array', [hello]],
+  ['a number', 7],
+  ['null', null],
+  ['no name', { id: 1 }],
+  ['an unknown name', { t: 'kick', id: 1 }],
+  ['a room in capitals', { ...leave, room: room.toUpperCase() }],
+  ['a room one digit short', { ...leave, room: room.slice(1) }],
+  ['a room with a line end', { ...leave, room: `${room.slice(1)}\n` }],
+  ['a room followed by a line end', { ...leave, room: `${room}\n` }],
+  ['id 0', { ...leave, id: 0 }],
+  ['id 2^31', { ...leave, id: 2 ** 31 }],
+  ['an id with a fraction', { ...leave, id: 1.5 }],
+  ['an id in quotes', { ...leave, id: '1' }],
+  ['a negative version', { ...hello, version: -1 }],
+  ['software with a space', { ...hello, software: 'py chat' }],
+  ['software with an escape', { ...hello, software: 'py\u001b[2J' }],
+  ['software of 65 characters', { ...hello, software: 'x'.repeat(65) }],
+  ['no software', { ...hello, software: '' }],
+  ['a profile below its least size', { ...join, profile: 'A'.repeat(42) }],
+  ['a profile above its greatest size', { ...join, profile: 'A'.repeat(684) }],
+  ['a profile in standard base64', { ...join, profile: `${'A'.repeat(388)}+/` }],
+  ['a padded profile', { ...join, profile: `${'A'.repeat(388)}==` }],
+  ['a short secret', { ...join, secret: secret.slice(2) }],
+  ['a cursor that is no number', { ...fromClient.members, after: 'x' }],
+])('a relay refuses %s', (_, value) => {
+  expect(refusalOf(() => decodeClientControl(JSON.stringify(value)))).toBe('bad-message')
+})
+
+test.each(['', '{', 'hello', '{"t":"ping","id":1}x', "{'t':'ping','id':1}", '\ufeff{"t":"ping","id":1}'])(
+  'refuses %j, which is no JSON',
+  (text) => {
+    expect(refusalOf(() => decodeClientControl(text))).toBe('bad-message')
+  },
+)
+
+test('refuses text over its limit before it looks at it, and takes text at the limit', () => {
+  const padded = (length: number) => `{"t":"ping","id":1${' '.repeat(length - 19)}}`
+  expect(padded(100).length).toBe(100)
+  expect(refusalOf(() => decodeClientControl(padded(limits.controlBytesMax)))).toBeNull()
+  expect(refusalOf(() => decodeClientControl(padded(limits.controlBytesMax + 1)))).toBe('too-long')
+  expect(refusalOf(() => decodeRelayControl(' '.repeat(limits.relayControlBytesMax + 1)))).toBe('too-long')
+})
+
+test('the largest messages of each side fit their limits', () => {
+  const big: Member = {
+    ...member,
+    profile: 'A'.repeat(683),
+    counter: Number.MAX_SAFE_INTEGER,
+    since: Number.MAX_SAFE_INTEGER,
+  }
+  const members = Array<Member>(limits.rosterPageMembersMax).fill(big)
+  const joined = encodeControl({ ...fromRelay.joined, members, next: '9'.repeat(20) })
+  expect(refusalOf(() => decodeRelayControl(joined))).toBeNull()
+  const longest = encodeControl({ ...join, id: 2 ** 31 - 1, profile: big.profile })
+  expect(refusalOf(() => decodeClientControl(longest))).toBeNull()
+})
+
+test('a roster page of more members than the limit is refused', () => {
+  const members = Array<Member>(limits.rosterPageMembersMax + 1).fill(member)
+  expect(refusalOf(() => decodeRelayControl(JSON.stringify({ ...fromRelay.members, members })))).toBe(
+    'bad-message',
+  )
+})
+
+test('a refusal may carry any code of the table and no other', () => {
+  for (const code of Object.keys(errorTable)) {
+    const text = JSON.stringify({ ...fromRelay.refused, code })
+    expect(
+      refusalOf(() => decodeRelayControl(text)),
+      code,
+    ).toBeNull()
+  }
+  expect(refusalOf(() => decodeRelayControl(JSON.stringify({ ...fromRelay.refused, code: 'nope' })))).toBe(
+    'bad-message',
+  )
+})
+
+test('what is wrong is named without the peer’s own words', () => {
+  const text = JSON.stringify({ ...leave, room: 'hunter2' })
+  expect(() => decodeClientControl(text)).toThrow(/\(room: /)
+  expect(() => decodeClientControl(text)).not.toThrow(/hunter2/)
+})
