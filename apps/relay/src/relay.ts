@@ -52,6 +52,8 @@ const sweepTicks = 10
 /** What a drain waits after the last client should have gone, for publishes, for close frames, and for each part. */
 const drainGraceMs = 300
 const publishesWaitMs = 1500
+/** What it waits for other nodes to take over the memberships of clients that moved. */
+const takeoversWaitMs = 2000
 const closeFramesMs = 100
 const stopPartMs = 1000
 
@@ -267,6 +269,7 @@ export function createRelay({ config, version, log, onShutdown }: RelayOptions):
       await until(() => registry.publishesInFlight() === 0, publishesWaitMs)
       registry.closeAll()
       await pause(closeFramesMs)
+      if (rooms.kind === 'redis') await until(() => rooms.local().size === 0, takeoversWaitMs)
     }
     await release()
     log.info('Stopped.')

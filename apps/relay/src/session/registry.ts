@@ -14,7 +14,11 @@ export type Registry = {
   availability(available: boolean): void
   /** Closes connections that did not greet in time; to be called about every second. */
   tick(): void
-  /** Tells every client to reconnect, spread evenly over the time. @param spreadMs milliseconds */
+  /**
+   * Tells every client to reconnect, spread evenly over the time. From then on a connection that ends keeps its
+   * memberships, so that nobody is shown leaving who only moves.
+   * @param spreadMs milliseconds
+   */
   goaway(spreadMs: number): void
   /** Closes every connection as draining. */
   closeAll(): void
@@ -24,7 +28,7 @@ export type Registry = {
 
 type RegistryContext = Omit<
   SessionContext,
-  'available' | 'greeted' | 'joinPending' | 'joinSettled' | 'held' | 'released' | 'ended'
+  'available' | 'moving' | 'greeted' | 'joinPending' | 'joinSettled' | 'held' | 'released' | 'ended'
 > & { ended(session: Session): void }
 
 export function createRegistry(context: RegistryContext): Registry {
@@ -34,12 +38,14 @@ export function createRegistry(context: RegistryContext): Registry {
   const joining = new Map<RoomId, Set<Session>>()
   const holders = new Map<string, { session: Session; membership: Membership }>()
   let available = true
+  let moving = false
 
   const key = (membership: Membership): string => membership.room + membership.session
 
   const sessionContext: SessionContext = {
     ...context,
     available: () => available,
+    moving: () => moving,
     greeted: (session) => greeting.delete(session),
     joinPending(session, room) {
       const waiting = joining.get(room)
@@ -109,6 +115,7 @@ export function createRegistry(context: RegistryContext): Registry {
       }
     },
     goaway(spreadMs) {
+      moving = true
       let i = 0
       for (const session of sessions) {
         session.tell(encodeControl({ t: 'goaway', afterMs: Math.floor((spreadMs * i) / sessions.size) }))

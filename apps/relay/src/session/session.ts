@@ -46,6 +46,8 @@ export type SessionContext = {
   /** Milliseconds on a monotonic clock. */
   now(): number
   available(): boolean
+  /** Clients are being told to reconnect elsewhere: a connection that ends has not left its rooms. */
+  moving(): boolean
   /** The session greeted, or ended before it did. */
   greeted(session: Session): void
   /** From now on the room's messages have to reach `hold`, until `joinSettled`. */
@@ -214,7 +216,11 @@ export class Session implements SocketHandler {
     this.state = 'closed'
     for (const entry of this.#joined) {
       if (entry.pending !== null) this.#context.joinSettled(this, entry.room)
-      if (entry.membership !== null) this.#release(entry.membership, 'lost')
+      if (entry.membership !== null) {
+        // A membership that moves stays until another node takes it over, or until the rooms stop.
+        if (this.#context.moving()) this.#context.released(this, entry.membership)
+        else this.#release(entry.membership, 'lost')
+      }
     }
     this.#joined = []
     this.#former = []
