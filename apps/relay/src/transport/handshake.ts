@@ -1,7 +1,7 @@
 // What both adapters say and read around the WebSocket handshake: the peer's address as text, and refusals in HTTP.
 // RFC 6455 section 4.2. Who is refused is decided by TransportEvents.upgrade.
 import { SocketAddress } from 'node:net'
-import type { UpgradeDecision } from './transport.ts'
+import type { TransportEvents, UpgradeDecision, UpgradeRequest } from './transport.ts'
 
 type Refusal = Extract<UpgradeDecision, { accept: false }>
 
@@ -14,6 +14,16 @@ const phrases = {
 
 /** What every path but GET / answers. */
 export const notFound: Refusal = { accept: false, status: 404, message: 'There is nothing here.' }
+
+/** A decision that throws is our fault, and refuses. */
+export function decideUpgrade(events: TransportEvents, request: UpgradeRequest): UpgradeDecision {
+  try {
+    return events.upgrade(request)
+  } catch (error) {
+    events.fault(error)
+    return { accept: false, status: 503, message: 'The relay made a mistake; try again later.' }
+  }
+}
 
 /** `403 Forbidden` and the like. */
 export function statusLine(refusal: Refusal): string {

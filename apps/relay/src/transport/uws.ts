@@ -3,7 +3,7 @@
 
 import type { HttpRequest, HttpResponse, TemplatedApp, us_listen_socket, WebSocket } from 'uWebSockets.js'
 import { closeTable } from '@pychat/protocol'
-import { addressText, notFound, refusalHeaders, statusLine } from './handshake.ts'
+import { addressText, decideUpgrade, notFound, refusalHeaders, statusLine } from './handshake.ts'
 import { listenError, probePlace, readTlsFiles } from './listen.ts'
 import type {
   CreateTransport,
@@ -98,7 +98,8 @@ function idleTimeoutSeconds(pingIntervalMs: number): number {
   return best
 }
 
-const utf8 = new TextDecoder()
+/** Keeps a byte order mark: a message is handed on as it came. */
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /** @param uws the engine, loaded by uws-binary.ts */
 export function createUwsTransport(uws: UwsModule): CreateTransport {
@@ -240,7 +241,7 @@ class UwsTransport implements Transport {
 }
 
 function decide(events: TransportEvents, response: HttpResponse, request: HttpRequest): UpgradeDecision {
-  return events.upgrade({
+  return decideUpgrade(events, {
     peer: addressText(new Uint8Array(response.getRemoteAddress())),
     forwardedFor: forwardedFor(request),
     origin: request.getHeader('origin'),

@@ -11,7 +11,7 @@ import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { closeTable } from '@pychat/protocol'
 import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws'
-import { notFound, plainAddress, refusalHeaders, statusLine } from './handshake.ts'
+import { decideUpgrade, notFound, plainAddress, refusalHeaders, statusLine } from './handshake.ts'
 import { listenError, readTlsFiles } from './listen.ts'
 import type {
   CreateTransport,
@@ -135,7 +135,7 @@ function onHeard(this: WebSocket): void {
 
 function onClose(this: WebSocket, code: number): void {
   const socket = (this as Engine)[socketOf]
-  socket.transport.gone(socket, code)
+  socket.transport.disconnected(socket, code)
 }
 
 /** ws closes by itself after an error; its `close` event then only says 1006. */
@@ -183,7 +183,10 @@ class WsTransport implements Transport {
     const server =
       tls === null
         ? createHttpServer(httpLimits, answer)
-        : createHttpsServer({ ...httpLimits, ...readTlsFiles(tls) }, answer)
+        : createHttpsServer(
+            { ...httpLimits, ...readTlsFiles(tls), handshakeTimeout: httpLimits.headersTimeout },
+            answer,
+          )
     const engineOptions: ServerOptions & { closeTimeout: number } = {
       noServer: true,
       clientTracking: false,
@@ -197,6 +200,8 @@ class WsTransport implements Transport {
       server.once('error', (cause) => reject(listenError(this.#options, cause)))
       server.listen({ host, port, exclusive: true }, resolve)
     })
+    // From now on: accepting fails for want of file descriptors.
+    server.removeAllListeners('error').on('error', this.#events.fault)
     this.#server = server
     this.#engine = engine
     this.#pinging = setInterval(() => this.#pingNextSlice(), pingIntervalMs / pingSlices).unref()
@@ -286,9 +291,14 @@ class WsTransport implements Transport {
   gone(socket: WsSocket, code: number): void {
     if (socket.closeCode !== 0) return
     socket.closeCode = code
-    this.#sockets[socket.pingSlice]?.delete(socket)
     for (const topic of socket.topics) this.#leave(socket, topic)
     queueMicrotask(() => this.#tellClosed(socket))
+  }
+
+  /** The TCP connection is gone too, which may be long after the end of the session on it. */
+  disconnected(socket: WsSocket, code: number): void {
+    this.gone(socket, code)
+    this.#sockets[socket.pingSlice]?.delete(socket)
   }
 
   #tellClosed(socket: WsSocket): void {
@@ -365,6 +375,7 @@ class WsTransport implements Transport {
   #pingNextSlice(): void {
     this.#nextPingSlice = (this.#nextPingSlice + 1) % pingSlices
     for (const socket of this.#sockets[this.#nextPingSlice] ?? []) {
+      if (socket.closeCode !== 0) continue
       if (socket.silentIntervals++ >= silentIntervalsMax) this.#drop(socket, 1006)
       else this.#write(socket, pingFrame)
     }
@@ -382,7 +393,7 @@ class WsTransport implements Transport {
   }
 
   #upgrade(engine: WebSocketServer, request: IncomingMessage, stream: Duplex, head: Buffer): void {
-    const decision = this.#events.upgrade({
+    const decision = decideUpgrade(this.#events, {
       peer: plainAddress(request.socket.remoteAddress ?? ''),
       forwardedFor: String(request.headers['x-forwarded-for'] ?? ''),
       origin: request.headers.origin ?? '',

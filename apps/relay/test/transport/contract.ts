@@ -368,6 +368,17 @@ export function describeTransport({ kind, create, refusesUnmasked }: Contract): 
       await vi.waitFor(() => expect(relay.peers[0]?.closes).toEqual([4000]), soon)
     })
 
+    it('answers pings, and keeps a byte order mark', async () => {
+      const relay = await listen()
+      const [client, peer] = await join(relay)
+      const pong = vi.fn()
+      client.socket.on('pong', (data) => pong(data.toString()))
+      client.socket.ping('are you there')
+      client.socket.send('\ufeffmarked')
+      await vi.waitFor(() => expect(pong).toHaveBeenCalledWith('are you there'), soon)
+      await vi.waitFor(() => expect(peer.taken).toEqual(['text \ufeffmarked']), soon)
+    })
+
     it('does not negotiate compression', async () => {
       const relay = await listen()
       const [client] = await join(relay, { perMessageDeflate: true })
@@ -582,6 +593,18 @@ export function describeTransport({ kind, create, refusesUnmasked }: Contract): 
       expect(relay.peers).toHaveLength(0)
     })
 
+    it('refuses when the decision throws, and reports it', async () => {
+      const relay = await listen()
+      relay.decide = () => {
+        throw new Error('a bug')
+      }
+      const socket = await raw(relay)
+      socket.socket.write(handshake)
+      await vi.waitFor(() => expect(socket.ended()).toBe(true), soon)
+      expect(socket.heard()).toMatch(/^HTTP\/1.1 503 /)
+      expect(relay.faults).toHaveLength(1)
+    })
+
     it.each([
       ['no key', handshake.replace(/Sec-WebSocket-Key.*\r\n/, '')],
       ['a short key', handshake.replace('dGhlIHNhbXBsZSBub25jZQ==', 'short')],
@@ -705,6 +728,23 @@ export function describeTransport({ kind, create, refusesUnmasked }: Contract): 
       await expectAlive(next)
       await relay.transport.close()
     })
+  })
+
+  it(`closes ${kind} without waiting for a peer that does not answer the closing handshake`, async () => {
+    const relay = await listen()
+    const socket = await raw(relay)
+    socket.socket.write(handshake)
+    await vi.waitFor(() => expect(relay.peers).toHaveLength(1), soon)
+    const [peer] = relay.peers
+    peer?.socket.end(4000, 'going')
+    await vi.waitFor(() => expect(peer?.closes).toEqual([4000]), soon)
+    let closed = false
+    const closing = relay.transport.close().then(() => {
+      closed = true
+    })
+    await vi.waitFor(() => expect(closed).toBe(true), { timeout: 1_000, interval: 5 })
+    await closing
+    expect(peer?.closes).toEqual([4000])
   })
 
   describe(`TLS on ${kind}`, () => {
