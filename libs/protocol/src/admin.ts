@@ -112,7 +112,11 @@ export const adminRoutes = {
  * Folder for a program's small private files: PYCHAT_STATE_DIR, else the XDG state folder, else the platform's own.
  * The relay leaves its token there and pychat-admin looks for it there, so both must come here for the answer.
  */
-export function stateDirectory(env: Record<string, string | undefined>, platform: string, home: string): string {
+export function stateDirectory(
+  env: Record<string, string | undefined>,
+  platform: string,
+  home: string,
+): string {
   if (env['PYCHAT_STATE_DIR']) return env['PYCHAT_STATE_DIR']
   if (platform === 'win32') return `${env['LOCALAPPDATA'] ?? `${home}\\AppData\\Local`}\\pychat`
   return `${env['XDG_STATE_HOME'] ?? `${home}/.local/state`}/pychat`

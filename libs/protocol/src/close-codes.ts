@@ -8,12 +8,28 @@
 export type CloseRule = 'reconnect' | 'stop'
 
 export const closeTable = {
-  draining: { code: 4000, rule: 'reconnect', sentence: 'This relay node is going away; reconnecting to another.' },
+  draining: {
+    code: 4000,
+    rule: 'reconnect',
+    sentence: 'This relay node is going away; reconnecting to another.',
+  },
   slowReader: { code: 4001, rule: 'reconnect', sentence: 'This connection read too slowly; reconnecting.' },
-  leaseLost: { code: 4002, rule: 'reconnect', sentence: 'The relay lost its place in the cluster; reconnecting.' },
+  leaseLost: {
+    code: 4002,
+    rule: 'reconnect',
+    sentence: 'The relay lost its place in the cluster; reconnecting.',
+  },
   tooFast: { code: 4003, rule: 'reconnect', sentence: 'Too many messages at once; reconnecting later.' },
-  internal: { code: 4004, rule: 'reconnect', sentence: 'The relay made a mistake on this connection; reconnecting.' },
-  helloTimeout: { code: 4005, rule: 'reconnect', sentence: 'The relay heard no greeting in time; reconnecting.' },
+  internal: {
+    code: 4004,
+    rule: 'reconnect',
+    sentence: 'The relay made a mistake on this connection; reconnecting.',
+  },
+  helloTimeout: {
+    code: 4005,
+    rule: 'reconnect',
+    sentence: 'The relay heard no greeting in time; reconnecting.',
+  },
   badMessage: { code: 4500, rule: 'stop', sentence: 'The relay could not understand this client.' },
   unsupportedVersion: {
     code: 4501,

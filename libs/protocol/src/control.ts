@@ -7,7 +7,10 @@ import { epochSchema, nameTagSchema, roomIdSchema, sessionIdSchema } from './ids
 import { limits } from './limits.ts'
 
 const count = z.int().min(0).max(Number.MAX_SAFE_INTEGER)
-const requestId = z.int().min(1).max(2 ** 31 - 1)
+const requestId = z
+  .int()
+  .min(1)
+  .max(2 ** 31 - 1)
 const secret = z.string().regex(/^[0-9a-f]{32}$/)
 const software = z.string().regex(/^[\x21-\x7e]{1,64}$/)
 const profile = z
@@ -46,7 +49,13 @@ export const clientControlSchema = z.discriminatedUnion('t', [
 ])
 
 export const relayControlSchema = z.discriminatedUnion('t', [
-  z.strictObject({ t: z.literal('welcome'), version: count, software, pingIntervalMs: count, frameBytesMax: count }),
+  z.strictObject({
+    t: z.literal('welcome'),
+    version: count,
+    software,
+    pingIntervalMs: count,
+    frameBytesMax: count,
+  }),
   z.strictObject({
     t: z.literal('joined'),
     id: requestId,
@@ -89,7 +98,13 @@ export const relayControlSchema = z.discriminatedUnion('t', [
     why: z.enum(['left', 'lost']),
   }),
   /** A frame that was published twice: it has stood in the log at `seq` since the first time (0: place forgotten). */
-  z.strictObject({ t: z.literal('ack'), room: roomIdSchema, session: sessionIdSchema, counter: count, seq: count }),
+  z.strictObject({
+    t: z.literal('ack'),
+    room: roomIdSchema,
+    session: sessionIdSchema,
+    counter: count,
+    seq: count,
+  }),
   /** A frame that was not taken. */
   z.strictObject({
     t: z.literal('nack'),

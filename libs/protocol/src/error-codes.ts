@@ -22,7 +22,10 @@ export const errorTable = {
     retry: 'never',
     sentence: 'Someone in this room already uses that name; choose another one.',
   },
-  'session-taken': { retry: 'never', sentence: 'This session id belongs to somebody else; start a new session.' },
+  'session-taken': {
+    retry: 'never',
+    sentence: 'This session id belongs to somebody else; start a new session.',
+  },
   'room-full': { retry: 'never', sentence: 'This room is full.' },
   'not-member': { retry: 'never', sentence: 'This session is not in the room any more; join again.' },
   gap: { retry: 'later', sentence: 'An earlier message of this session is missing; send from "last" + 1.' },

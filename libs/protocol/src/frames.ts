@@ -1,6 +1,6 @@
 // The two binary frames: what a client publishes and what a relay delivers (docs/protocol.md, "Data frames").
 // Everything after a sealed frame's 42-byte header is ciphertext and is never looked into here.
-import { encodeHex, decodeHex, readUint64, writeUint64 } from './bytes.ts'
+import { decodeHex, encodeHex, readUint64, writeUint64 } from './bytes.ts'
 import { ProtocolError } from './errors.ts'
 import type { Epoch, RoomId, SessionId } from './ids.ts'
 import { limits, paddingBucketsBytes, protocolVersion } from './limits.ts'
@@ -22,10 +22,25 @@ export const commitmentBytes = 16
 export const tagBytes = 16
 
 /** Where each field of a sealed frame's header starts. */
-export const frameOffsets = { version: 0, type: 1, session: 2, counter: 18, commitment: 26, sealed: 42 } as const
+export const frameOffsets = {
+  version: 0,
+  type: 1,
+  session: 2,
+  counter: 18,
+  commitment: 26,
+  sealed: 42,
+} as const
 
 /** Where each field of a delivery starts. */
-export const deliveryOffsets = { version: 0, type: 1, room: 2, epoch: 18, seq: 26, at: 34, frame: 42 } as const
+export const deliveryOffsets = {
+  version: 0,
+  type: 1,
+  room: 2,
+  epoch: 18,
+  seq: 26,
+  at: 34,
+  frame: 42,
+} as const
 
 export type FrameHeader = {
   session: SessionId

@@ -1,7 +1,14 @@
 // The public door of the wire.
 export * from './admin.ts'
 export { decodeBase64url, decodeHex, encodeBase64url, encodeHex, readUint64, writeUint64 } from './bytes.ts'
-export { type CloseName, type CloseRule, closeRule, closeSentence, closeStopFrom, closeTable } from './close-codes.ts'
+export {
+  type CloseName,
+  type CloseRule,
+  closeRule,
+  closeSentence,
+  closeStopFrom,
+  closeTable,
+} from './close-codes.ts'
 export * from './control.ts'
 export { type ErrorCode, errorTable, type Retry } from './error-codes.ts'
 export { ProtocolError } from './errors.ts'
