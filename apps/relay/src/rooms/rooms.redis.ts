@@ -98,6 +98,8 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
   const idle = new Map<RoomId, number>()
   /** Leaves that the store has not confirmed yet. */
   const leaving = new Map<string, PendingLeave>()
+  /** Rooms whose channel was not heard for a while, until local clients know what happened meanwhile. */
+  const stale = new Set<LocalRoom>()
   let lastGeneration = 0
   let stopped = false
 
@@ -233,6 +235,7 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
 
   /** The channel was not heard for a while: tells local clients who came and went meanwhile. */
   async function resync(room: LocalRoom): Promise<void> {
+    stale.delete(room)
     if (room.members.size === 0) return
     const before = new Map(room.members)
     room.holds += 1
@@ -253,7 +256,7 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
         tell(room, { t: 'arrived', room: room.id, member: memberOf(entry) })
       }
     } catch {
-      // Away again: the next resumption does it.
+      stale.add(room)
     } finally {
       release(room)
     }
@@ -382,18 +385,22 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
       if (!available) return events.availability(false)
       // A lease that is lost has to be known before anybody is told that all is well.
       void lease.beat().then(() => {
-        if (connections.available && !stopped) events.availability(true)
+        if (!connections.available || stopped) return
+        events.availability(true)
+        for (const room of [...stale]) void resync(room)
       })
     },
     tick() {
       if (!connections.available) return
       leaveAgain()
       closeIdleRooms()
+      for (const room of [...stale]) void resync(room)
     },
   })
   lease.listeners.push({
     lost() {
       leaving.clear()
+      stale.clear()
       for (const room of rooms.values()) {
         room.members.clear()
         room.ready = null

@@ -12,9 +12,18 @@ import {
   type SessionId,
 } from '@pychat/protocol'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { JoinRequest, JoinResult, Membership, PublishResult, Rooms, RoomsEvents } from '../../src/rooms/rooms.ts'
+import type {
+  JoinRequest,
+  JoinResult,
+  Membership,
+  PublishResult,
+  Rooms,
+  RoomsEvents,
+} from '../../src/rooms/rooms.ts'
 
-export type Heard = { room: RoomId; control: RelayControl } | { room: RoomId; seq: number; epoch: string; frame: Buffer }
+export type Heard =
+  | { room: RoomId; control: RelayControl }
+  | { room: RoomId; seq: number; epoch: string; frame: Buffer }
 
 /** A node and everything that it told its sessions. */
 export class Node {
@@ -80,7 +89,8 @@ export class Node {
 
   departed(session: SessionId): string | undefined {
     for (const each of this.heard) {
-      if ('control' in each && each.control.t === 'departed' && each.control.session === session) return each.control.why
+      if ('control' in each && each.control.t === 'departed' && each.control.session === session)
+        return each.control.why
     }
     return undefined
   }
@@ -138,7 +148,10 @@ export type RoomsFactory = {
 }
 
 /** @param open called before each test; `close` after it, when all nodes are stopped */
-export function roomsContract(name: string, open: () => Promise<RoomsFactory & { close(): Promise<void> }>): void {
+export function roomsContract(
+  name: string,
+  open: () => Promise<RoomsFactory & { close(): Promise<void> }>,
+): void {
   describe(`rooms: ${name}`, () => {
     let factory: Awaited<ReturnType<typeof open>>
     let node: Node
@@ -176,7 +189,11 @@ export function roomsContract(name: string, open: () => Promise<RoomsFactory & {
       const alice = await joined(node, request(room))
       const bob = await joined(node, request(room))
       expect(bob.epoch).toBe(alice.epoch)
-      const sent = [frame(alice.membership.session, 1), frame(bob.membership.session, 1), frame(alice.membership.session, 2)]
+      const sent = [
+        frame(alice.membership.session, 1),
+        frame(bob.membership.session, 1),
+        frame(alice.membership.session, 2),
+      ]
       const results = await Promise.all([
         node.rooms.publish(alice.membership, 1, sent[0] as Buffer),
         node.rooms.publish(bob.membership, 1, sent[1] as Buffer),
@@ -185,7 +202,9 @@ export function roomsContract(name: string, open: () => Promise<RoomsFactory & {
       expect(results).toEqual([1, 2, 3].map((seq) => ({ status: 'taken', seq })))
       await node.until(() => node.seqs(room).length === 3)
       const deliveries = node.heard.filter((each) => 'seq' in each)
-      expect(deliveries).toEqual(sent.map((bytes, i) => ({ room, seq: i + 1, epoch: alice.epoch, frame: bytes })))
+      expect(deliveries).toEqual(
+        sent.map((bytes, i) => ({ room, seq: i + 1, epoch: alice.epoch, frame: bytes })),
+      )
     })
 
     it('does not look at a frame after the call', async () => {
@@ -224,7 +243,9 @@ export function roomsContract(name: string, open: () => Promise<RoomsFactory & {
       const carol = await joined(node, request(room))
       await node.rooms.leave(carol.membership, 'lost')
       await node.until(() => node.departed(carol.membership.session) !== undefined)
-      const told = node.controls(room).filter((each) => !JSON.stringify(each).includes(alice.membership.session))
+      const told = node
+        .controls(room)
+        .filter((each) => !JSON.stringify(each).includes(alice.membership.session))
       const { session, tag, profile } = asked
       expect(told).toMatchObject([
         { t: 'arrived', room, member: { session, tag, profile, counter: 0 } },

@@ -7,7 +7,12 @@ import { Node } from './contract.ts'
 export type RedisNode = Node & { store: RedisStore }
 
 /** Short enough for a test, in the proportions of the real ones. */
-export const shortTimes: Partial<RedisStoreTimes> = { leaseMs: 1500, beatMs: 300, janitorMs: 300, checkMs: 200 }
+export const shortTimes: Partial<RedisStoreTimes> = {
+  leaseMs: 1500,
+  beatMs: 300,
+  janitorMs: 300,
+  checkMs: 200,
+}
 
 export function redisFactory(url: string, times: Partial<RedisStoreTimes> = {}) {
   const keyPrefix = freshPrefix()
@@ -19,7 +24,15 @@ export function redisFactory(url: string, times: Partial<RedisStoreTimes> = {}) 
       let store: RedisStore | undefined
       const node = new Node((events) => {
         store = openRedisStore(
-          { url, keyPrefix, roomMembersMax: 1000, now: () => Date.now() + ahead, random: randomBytes, times, ...options },
+          {
+            url,
+            keyPrefix,
+            roomMembersMax: 1000,
+            now: () => Date.now() + ahead,
+            random: randomBytes,
+            times,
+            ...options,
+          },
           events,
         )
         return store.rooms

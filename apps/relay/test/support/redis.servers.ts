@@ -51,7 +51,17 @@ export class RedisProcess {
     this.port = port
     this.#binary = binary
     this.#directory = mkdtempSync(join(tmpdir(), 'pychat-redis-'))
-    this.#arguments = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', this.#directory, ...extra]
+    this.#arguments = [
+      '--port',
+      String(port),
+      '--bind',
+      '127.0.0.1',
+      '--save',
+      '',
+      '--dir',
+      this.#directory,
+      ...extra,
+    ]
   }
 
   get url(): string {
@@ -121,7 +131,8 @@ export async function formCluster(ports: readonly number[]): Promise<void> {
     for (;;) {
       const infos = await Promise.all(clients.map((client) => client.call('CLUSTER', 'INFO')))
       const formed = infos.every(
-        (info) => String(info).includes('cluster_state:ok') && String(info).includes(`known_nodes:${ports.length}`),
+        (info) =>
+          String(info).includes('cluster_state:ok') && String(info).includes(`known_nodes:${ports.length}`),
       )
       if (formed) return
       if (Date.now() > deadline) throw new Error('The Redis Cluster for tests did not form within 30 s.')
@@ -143,7 +154,8 @@ export function clusterUrlOf(ports: readonly number[]): string {
 async function startLocal(binary: string): Promise<RedisServers> {
   const single = new RedisProcess(binary, await freePort())
   const primaries: RedisProcess[] = []
-  for (let i = 0; i < 3; i += 1) primaries.push(new RedisProcess(binary, await freePort(), clusterArguments()))
+  for (let i = 0; i < 3; i += 1)
+    primaries.push(new RedisProcess(binary, await freePort(), clusterArguments()))
   const all = [single, ...primaries]
   const stop = async () => {
     await Promise.all(all.map((each) => each.remove()))
@@ -204,7 +216,8 @@ function dockerAnswers(): boolean {
 }
 
 function installPackage(): string | null {
-  if (process.getuid?.() !== 0 || spawnSync('apt-get', ['--version'], { stdio: 'ignore' }).status !== 0) return null
+  if (process.getuid?.() !== 0 || spawnSync('apt-get', ['--version'], { stdio: 'ignore' }).status !== 0)
+    return null
   try {
     say('no engine and no server binary; installing the package redis-server')
     execFileSync('apt-get', ['update', '-q'], { stdio: 'ignore', timeout: 120_000 })
@@ -237,7 +250,9 @@ async function startOwn(): Promise<RedisServers> {
     try {
       return await startDocker()
     } catch (error) {
-      say(`Docker answers, but ${image} did not start (${error instanceof Error ? error.message : 'unknown'})`)
+      say(
+        `Docker answers, but ${image} did not start (${error instanceof Error ? error.message : 'unknown'})`,
+      )
     }
   }
   const binary = localBinary() ?? installPackage()

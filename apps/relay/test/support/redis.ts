@@ -1,6 +1,8 @@
 // The Redis of this test run, and a key prefix of one's own in it. redis.global.ts has started it.
 import { randomBytes } from 'node:crypto'
+import { Cluster, Redis } from 'ioredis'
 import { inject } from 'vitest'
+import { parseRedisAddress } from '../../src/redis/address.ts'
 import type {} from './redis.global.ts'
 
 /** Address of one Redis server, as PYCHAT_REDIS_URL takes it. Shared by all tests: use `freshPrefix`. */
@@ -15,4 +17,10 @@ export function getRedisCluster(): string {
 
 export function freshPrefix(): string {
   return `test-${randomBytes(6).toString('hex')}`
+}
+
+/** A client for looking at what lies in the store; `quit` it. */
+export function connectRedis(url: string): Redis | Cluster {
+  const { kind, hosts } = parseRedisAddress(url)
+  return kind === 'cluster' ? new Cluster(hosts) : new Redis(url)
 }

@@ -1,0 +1,78 @@
+// What every implementation of the cluster port must do.
+import type { AdminNode, NodeId } from '@pychat/protocol'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Cluster, ClusterHandlers } from '../../src/cluster/cluster.ts'
+import { newRoom } from '../rooms/contract.ts'
+
+export type ClusterMember = { node: NodeId; cluster: Cluster; stop(): Promise<void> }
+
+export const room = newRoom()
+
+export function handlersOf(node: NodeId, asked: string[] = []): ClusterHandlers {
+  const answer: AdminNode = {
+    node,
+    state: 'ready',
+    version: '0',
+    transport: 'ws',
+    listen: '0.0.0.0:8765',
+    startedAt: '2026-01-01T00:00:00.000Z',
+    connections: 0,
+    rooms: 0,
+    members: 0,
+    messagesIn: 0,
+    messagesOut: 0,
+    bytesIn: 0,
+    bytesOut: 0,
+  }
+  return {
+    node: () => answer,
+    rooms: () => [{ room, users: 2 }],
+    shutdown: () => {
+      asked.push(node)
+      return 'stopping'
+    },
+  }
+}
+
+export function clusterContract(name: string, open: () => Promise<ClusterMember>): void {
+  describe(`cluster: ${name}`, () => {
+    let member: ClusterMember
+    const asked: string[] = []
+
+    beforeEach(async () => {
+      asked.length = 0
+      member = await open()
+      await member.cluster.start(handlersOf(member.node, asked))
+    })
+
+    afterEach(async () => {
+      await member.cluster.stop()
+      await member.stop()
+    })
+
+    it('asks itself as it asks others', async () => {
+      const { node, cluster } = member
+      expect(await cluster.ask('rooms')).toEqual({
+        asked: 1,
+        answers: [{ node, answer: [{ room, users: 2 }] }],
+      })
+      expect(await cluster.ask('node')).toMatchObject({
+        asked: 1,
+        answers: [{ node, answer: { node, state: 'ready' } }],
+      })
+      expect(asked).toEqual([])
+      expect(await cluster.ask('shutdown', node)).toEqual({
+        asked: 1,
+        answers: [{ node, answer: 'stopping' }],
+      })
+      expect(asked).toEqual([node])
+    })
+
+    it('asks nobody when the one asked for does not live', async () => {
+      expect(await member.cluster.ask('shutdown', 'ffffffffffffffff' as NodeId)).toEqual({
+        asked: 0,
+        answers: [],
+      })
+    })
+  })
+}
