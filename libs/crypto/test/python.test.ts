@@ -2,7 +2,6 @@
 // golden vectors as are committed. Skips, and says why, where there is no Python or no PyPI.
 import { execFile } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
-import { existsSync } from 'node:fs'
 import { cp, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -31,42 +30,49 @@ const random = (n: number) => new Uint8Array(randomBytes(n))
 let python: { path: string } | { missing: string }
 let workDir: string
 
-/** Makes the virtual environment once per set of packages; later runs find it. */
+/** Makes the virtual environment once per set of packages, below node_modules; later runs find it there. */
 async function findPython(): Promise<typeof python> {
   const requirements = join(here, 'python', 'requirements.txt')
   const key = createHash('sha256')
     .update(await readFile(requirements))
     .digest('hex')
     .slice(0, 16)
-  const user = process.getuid?.() ?? 'me'
-  const venv = join(tmpdir(), `pychat-python-${user}-${key}`)
+  const cache = fileURLToPath(new URL('../../../node_modules/.cache/', import.meta.url))
+  const venv = join(cache, `pychat-python-${key}`)
   const bin = process.platform === 'win32' ? join('Scripts', 'python.exe') : join('bin', 'python')
-  const ready = join(venv, 'ready')
-  if (existsSync(ready)) return { path: join(venv, bin) }
+  const works = () =>
+    run(join(venv, bin), ['-c', 'import argon2, cryptography, mnemonic'], { timeout: 60_000 })
   try {
-    await rm(venv, { recursive: true, force: true })
-    await run(process.platform === 'win32' ? 'python' : 'python3', ['-m', 'venv', venv], { timeout: 60_000 })
+    await works()
+    return { path: join(venv, bin) }
+  } catch {
+    // Not there yet, or its Python is gone: made below.
+  }
+  const draft = `${venv}.${process.pid}`
+  try {
+    await mkdir(cache, { recursive: true })
+    await run(process.platform === 'win32' ? 'python' : 'python3', ['-m', 'venv', draft], { timeout: 60_000 })
     const pip = [
       '-m',
       'pip',
       'install',
-      '--quiet',
+      '-q',
       '--disable-pip-version-check',
       '--retries',
       '1',
       '-r',
       requirements,
     ]
-    await run(join(venv, bin), pip, { timeout: 100_000 })
-    await writeFile(`${ready}.part`, '')
-    await rename(`${ready}.part`, ready)
+    await run(join(draft, bin), pip, { timeout: 100_000 })
+    // Two test runs may come here at once: the first one's folder stays.
+    await rename(draft, venv).catch(() => undefined)
+    await works()
     return { path: join(venv, bin) }
   } catch (error) {
     const reason = String(error instanceof Error ? error.message : error)
-      .trim()
-      .split('\n')
-      .at(-1)
-    return { missing: `no Python with the packages of requirements.txt: ${reason}` }
+    return { missing: `no Python with the packages of requirements.txt: ${reason.trim().split('\n').at(-1)}` }
+  } finally {
+    await rm(draft, { recursive: true, force: true })
   }
 }
 
