@@ -1,0 +1,130 @@
+// Sent once, whatever happens: acknowledgement, repeats as the same bytes, and no word shown as sent that was not.
+import type { RoomKeys } from '@pychat/crypto'
+import { beforeAll, beforeEach, expect, it } from 'vitest'
+import { pendingMax } from '../src/index.ts'
+import { epochB, testRoom, World } from './world.ts'
+
+let room: RoomKeys
+let world: World
+beforeAll(async () => {
+  room = await testRoom()
+})
+beforeEach(() => {
+  world = new World(room)
+})
+const nack = (counter: number, more: object) =>
+  world.tell({ t: 'nack', room: room.id, session: world.lastJoin().session, counter, ...more } as never)
+
+it('shows an own message when its own frame comes back, with its place and the relay time', () => {
+  world.enter()
+  const id = world.client.send('hello')
+  expect(world.texts()).toEqual([])
+  expect(world.client.pending()).toMatchObject([{ id, text: 'hello' }])
+  world.deliver(world.socket.frames[0] as Uint8Array, 1, { at: 42 })
+  expect(world.of('message')).toMatchObject([{ from: 'Alice', text: 'hello', own: true, id, seq: 1, at: 42 }])
+  expect(world.client.pending()).toEqual([])
+})
+
+it('sends what was said before and between connections, as the same bytes, from where the relay stands', () => {
+  world.client.send('one')
+  world.enter()
+  world.client.send('two')
+  world.client.send('three')
+  const before = world.socket.frames
+  expect(world.sentCounters()).toEqual([1, 2, 3])
+  world.socket.handlers.closed(1006, '')
+  world.client.send('four')
+  world.pass(30_000)
+  world.enter([], { counter: 2, seq: 2 })
+  expect(world.of('message')).toMatchObject([
+    { text: 'one', own: true, seq: 0 },
+    { text: 'two', own: true, seq: 0 },
+  ])
+  expect(world.sentCounters()).toEqual([3, 4])
+  expect(world.socket.frames[0]).toEqual(before[2])
+  world.echo(3)
+  expect(world.texts()).toEqual(['Alice: one', 'Alice: two', 'Alice: three', 'Alice: four'])
+})
+
+it('takes an ack for a repeated frame as its acknowledgement, once', () => {
+  world.enter()
+  world.client.send('hello')
+  const ack = { t: 'ack', room: room.id, session: world.lastJoin().session, counter: 1, seq: 7 } as const
+  world.tell(ack)
+  world.tell(ack)
+  world.deliver(world.socket.frames[0] as Uint8Array, 1)
+  expect(world.of('message')).toMatchObject([{ text: 'hello', seq: 7 }])
+})
+
+it('goes back to the first frame that was not taken, after the pause that the relay asks for', () => {
+  world.enter()
+  for (const text of ['a', 'b', 'c', 'd']) world.client.send(text)
+  world.deliver(world.socket.frames[0] as Uint8Array, 1)
+  nack(2, { code: 'too-fast', retryMs: 700 })
+  nack(3, { code: 'gap', last: 1 })
+  nack(4, { code: 'gap', last: 1 })
+  world.pass(699)
+  expect(world.sentCounters()).toEqual([1, 2, 3, 4])
+  world.pass(1)
+  expect(world.sentCounters()).toEqual([1, 2, 3, 4, 2, 3, 4])
+  world.echo(2, 4)
+  expect(world.texts()).toHaveLength(4)
+})
+
+it('waits while the relay is degraded and goes on when it is ready', () => {
+  world.enter()
+  world.tell({ t: 'relay', state: 'degraded' })
+  expect(world.client.state).toBe('degraded')
+  world.client.send('hello')
+  world.pass(20_000)
+  expect(world.socket.frames).toEqual([])
+  world.tell({ t: 'relay', state: 'ready' })
+  expect(world.client.state).toBe('online')
+  expect(world.sentCounters()).toEqual([1])
+})
+
+it('repeats frames that got no answer for 10 s', () => {
+  world.enter()
+  world.client.send('hello')
+  world.pass(10_000)
+  expect(world.sentCounters()).toEqual([1, 1])
+})
+
+it('joins again when the relay says that it is no member', () => {
+  world.enter()
+  world.client.send('hello')
+  nack(1, { code: 'not-member' })
+  expect(world.socket.sent.filter(({ t }) => t === 'join')).toHaveLength(2)
+  world.joined([])
+  expect(world.sentCounters()).toEqual([1, 1])
+})
+
+it('becomes a new session when a restarted relay forgot its counters, and loses nothing', () => {
+  world.enter()
+  world.client.send('one')
+  world.echo(1)
+  const old = world.lastJoin().session
+  world.client.send('two')
+  world.socket.handlers.closed(1006, '')
+  world.pass(30_000)
+  world.welcome()
+  world.joined([], { epoch: epochB })
+  const leave = world.socket.sent.at(-1)
+  expect(leave).toMatchObject({ t: 'leave' })
+  world.tell({ t: 'left', id: (leave as { id: number }).id, room: room.id })
+  expect(world.lastJoin().session).not.toBe(old)
+  world.joined([], { epoch: epochB })
+  expect(world.sentCounters()).toEqual([1])
+  world.deliver(world.socket.frames[0] as Uint8Array, 1, { epoch: epochB })
+  expect(world.texts()).toEqual(['Alice: one', 'Alice: two'])
+})
+
+it('refuses a text that is too long and a message too many, each with a sentence', () => {
+  world.client.send('x'.repeat(15_262))
+  expect(world.of('failed')[0]?.reason).toMatch(/too long/)
+  for (let i = 0; i <= pendingMax; i += 1) world.client.send(`${i}`)
+  expect(world.of('failed')).toHaveLength(2)
+  expect(world.client.pending()).toHaveLength(pendingMax)
+  world.enter()
+  expect(world.socket.frames.length).toBeLessThanOrEqual(32)
+})

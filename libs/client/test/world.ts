@@ -1,0 +1,221 @@
+// A world for the engine without time, chance or network: a clock that is moved by hand, sockets that a test scripts,
+// and members of the room with real keys.
+import { createHash } from 'node:crypto'
+import {
+  createSealer,
+  createSession,
+  deriveRoom,
+  frameKinds,
+  nameTag,
+  nextChain,
+  type RoomKeys,
+  type Sealer,
+  type Session,
+  sealProfile,
+  type View,
+} from '@pychat/crypto'
+import {
+  type ClientControl,
+  type ClientControlOf,
+  decodeClientControl,
+  decodeFrameHeader,
+  type Epoch,
+  encodeBase64url,
+  encodeControl,
+  encodeDelivery,
+  type Member,
+  type RelayControl,
+  type RelayControlOf,
+} from '@pychat/protocol'
+import {
+  type Client,
+  type ClientEvents,
+  type ClientPorts,
+  createClient,
+  type SocketHandlers,
+} from '../src/index.ts'
+
+let derived: Promise<RoomKeys> | null = null
+/** One room for all tests of a file: Argon2id is slow on purpose. */
+export function testRoom(): Promise<RoomKeys> {
+  derived ??= deriveRoom('MyFriends', 'secret123')
+  return derived
+}
+
+/** Repeatable bytes. */
+export function seededRandom(seed: string): (bytes: number) => Uint8Array {
+  let turn = 0
+  return (bytes) => {
+    let out = Buffer.alloc(0)
+    while (out.length < bytes) {
+      turn += 1
+      out = Buffer.concat([out, createHash('sha256').update(`${seed} ${turn}`).digest()])
+    }
+    return new Uint8Array(out.subarray(0, bytes))
+  }
+}
+
+export type FakeSocket = {
+  handlers: SocketHandlers
+  sent: ClientControl[]
+  frames: Uint8Array[]
+  closedWith: number | undefined | null
+}
+
+export const epochA = '00000000000000aa' as Epoch
+export const epochB = '00000000000000bb' as Epoch
+
+export class World {
+  now = 1_700_000_000_000
+  jitter = 0.5
+  readonly sockets: FakeSocket[] = []
+  readonly events: { [E in keyof ClientEvents]: { type: E } & ClientEvents[E] }[keyof ClientEvents][] = []
+  readonly client: Client
+  readonly room: RoomKeys
+  #timers: { at: number; fn: () => void }[] = []
+
+  constructor(room: RoomKeys, username = 'Alice') {
+    this.room = room
+    const ports: ClientPorts = {
+      openSocket: (_url, handlers) => {
+        const socket: FakeSocket = { handlers, sent: [], frames: [], closedWith: null }
+        this.sockets.push(socket)
+        return {
+          sendText: (text) => void socket.sent.push(decodeClientControl(text)),
+          sendBinary: (bytes) => void socket.frames.push(bytes),
+          close: (code) => {
+            socket.closedWith ??= code
+          },
+        }
+      },
+      random: seededRandom(username),
+      now: () => this.now,
+      setTimer: (ms, fn) => {
+        const timer = { at: this.now + ms, fn }
+        this.#timers.push(timer)
+        return () => {
+          this.#timers = this.#timers.filter((other) => other !== timer)
+        }
+      },
+      jitter: () => this.jitter,
+    }
+    this.client = createClient({ url: 'ws://test', room, username, software: 'test/1' }, ports)
+    const names = [
+      'state',
+      'ready',
+      'joined',
+      'left',
+      'message',
+      'gap',
+      'fork',
+      'unreadable',
+      'keychange',
+      'failed',
+      'stopped',
+    ] as const
+    for (const type of names)
+      this.client.on(type, (event) => void this.events.push({ type, ...event } as never))
+  }
+
+  /** Lets the clock run, timers firing in order. */
+  pass(ms: number): void {
+    const end = this.now + ms
+    for (;;) {
+      const next = this.#timers.filter(({ at }) => at <= end).sort((a, b) => a.at - b.at)[0]
+      if (!next) break
+      this.#timers = this.#timers.filter((other) => other !== next)
+      this.now = Math.max(this.now, next.at)
+      next.fn()
+    }
+    this.now = end
+  }
+  timers(): number {
+    return this.#timers.length
+  }
+  get socket(): FakeSocket {
+    const socket = this.sockets.at(-1)
+    if (!socket) throw new Error('no socket was opened')
+    return socket
+  }
+  tell(message: RelayControl): void {
+    this.socket.handlers.text(encodeControl(message))
+  }
+  of<E extends keyof ClientEvents>(type: E): ClientEvents[E][] {
+    return this.events.filter((event) => event.type === type) as never
+  }
+  texts(): string[] {
+    return this.of('message').map(({ from, text }) => `${from}: ${text}`)
+  }
+  lastJoin(): ClientControlOf<'join'> {
+    const join = this.socket.sent.filter((message) => message.t === 'join').at(-1)
+    if (!join) throw new Error('no join was sent')
+    return join
+  }
+  welcome(pingIntervalMs = 25_000): void {
+    this.socket.handlers.open()
+    this.tell({ t: 'welcome', version: 1, software: 'test/1', pingIntervalMs, frameBytesMax: 15_418 })
+  }
+  joined(members: Member[], more: Partial<RelayControlOf<'joined'>> = {}): void {
+    const { id, room, session, tag, profile } = this.lastJoin()
+    const self: Member = { session, tag, profile, counter: 0, since: 1 }
+    const all = [self, ...members]
+    this.tell({
+      t: 'joined',
+      id,
+      room,
+      epoch: epochA,
+      seq: 0,
+      counter: 0,
+      count: all.length,
+      members: all,
+      ...more,
+    })
+  }
+  /** Connected and in the room with these members. */
+  enter(members: Member[] = [], more: Partial<RelayControlOf<'joined'>> = {}): void {
+    if (this.sockets.length === 0) this.client.start()
+    this.welcome()
+    this.joined(members, more)
+  }
+  deliver(
+    frame: Uint8Array,
+    seq: number,
+    more: { epoch?: Epoch; at?: number; room?: RoomKeys['id'] } = {},
+  ): void {
+    this.socket.handlers.binary(
+      encodeDelivery({ room: this.room.id, epoch: epochA, at: this.now, ...more, seq, frame }),
+    )
+  }
+  /** Gives own frames back as a relay does, from the n-th of this connection on. */
+  echo(firstSeq: number, from = 0): void {
+    for (const [i, frame] of this.socket.frames.slice(from).entries()) this.deliver(frame, firstSeq + i)
+  }
+  sentCounters(): number[] {
+    return this.socket.frames.map((frame) => decodeFrameHeader(frame).counter)
+  }
+}
+
+/** Another person, sealing with real keys. */
+export class Person {
+  readonly session: Session
+  readonly member: Member
+  readonly #sealer: Sealer
+  counter = 0
+
+  constructor(room: RoomKeys, name: string, seed = name) {
+    this.session = createSession(seededRandom(`person ${seed}`))
+    this.#sealer = createSealer(room, this.session)
+    const profile = encodeBase64url(sealProfile(room, this.session, name, 1))
+    this.member = { session: this.session.id, tag: nameTag(room, name), profile, counter: 0, since: 1 }
+  }
+
+  says(text: string, view: View = null, kind: number = frameKinds.text): Uint8Array {
+    this.counter += 1
+    return this.#sealer.seal(this.counter, kind, new TextEncoder().encode(text), 1_700_000_000_000, view)
+  }
+}
+
+/** The chain after these frames of a new log. */
+export function chainOf(frames: readonly Uint8Array[]): Uint8Array {
+  return frames.reduce((chain, frame) => nextChain(chain, frame), new Uint8Array(8))
+}
