@@ -34,7 +34,10 @@ export function createRedisCluster(options: RedisClusterOptions): Cluster {
 
   function receive(message: Buffer): void {
     const letter = JSON.parse(message.toString()) as Letter
-    if ('answer' in letter) return waiting.get(letter.id)?.answer(letter.from, letter.answer)
+    if ('answer' in letter) {
+      waiting.get(letter.id)?.answer(letter.from, letter.answer)
+      return
+    }
     const handler = handlers?.[letter.question]
     if (handler === undefined) return
     send(letter.from, { id: letter.id, from: lease.node, answer: handler(null) }).catch(() => {})

@@ -160,7 +160,7 @@ export class Connections {
       port,
       ...(username === null ? {} : { username }),
       ...(password === null ? {} : { password }),
-      ...(tls ? { tls: { servername: host } } : {}),
+      ...(tls ? { tls: {} } : {}),
       db,
       connectTimeout: connectTimeoutMs,
       commandTimeout: this.#options.commandTimeoutMs,

@@ -110,14 +110,11 @@ for (const [name, url] of [
       const tag = newTag()
       await joined(two, request(room))
       // A real process and a real SIGKILL. It runs what `npm run build` made: Node 20 reads no TypeScript.
-      const child = fork(new URL('../support/member.process.js', import.meta.url), [
-        JSON.stringify({
-          url,
-          keyPrefix: factory.keyPrefix,
-          times: shortTimes,
-          request: request(room, { tag }),
-        }),
-      ])
+      const orders = { url, keyPrefix: factory.keyPrefix, times: shortTimes, request: request(room, { tag }) }
+      const child = fork(new URL('../support/member.process.js', import.meta.url), [JSON.stringify(orders)], {
+        // Not vitest's own: they would lead the imports to the sources.
+        execArgv: [],
+      })
       const [{ session, node }] = await once(child, 'message')
       expect(await two.rooms.join(request(room, { tag }))).toEqual({ ok: false, code: 'name-taken' })
       child.kill('SIGKILL')
