@@ -1,0 +1,522 @@
+// One connection's state machine, on fake sockets and the memory rooms or a scripted store.
+import { BlockList } from 'node:net'
+import {
+  closeTable,
+  decodeDelivery,
+  decodeRelayControl,
+  type Epoch,
+  encodeDelivery,
+  limits,
+  type RelayControl,
+  type RelayControlOf,
+} from '@pychat/protocol'
+import { describe, expect, test } from 'vitest'
+import { createMemoryRooms } from '../../src/rooms/rooms.memory.ts'
+import {
+  type JoinResult,
+  type PublishResult,
+  type Rooms,
+  type RoomsEvents,
+  StoreError,
+} from '../../src/rooms/rooms.ts'
+import { createAddressLimits } from '../../src/session/address-limits.ts'
+import { createFigures } from '../../src/session/figures.ts'
+import { createRegistry } from '../../src/session/registry.ts'
+import type { Session } from '../../src/session/session.ts'
+import type { Socket } from '../../src/transport/transport.ts'
+import { frame, joinMessage, room, session } from '../wire-client.ts'
+
+type Peer = {
+  session: Session
+  controls: RelayControl[]
+  seqs: number[]
+  order: string[]
+  topics: Set<string>
+  closedWith: number | null
+  say(message: object): void
+  last<T extends RelayControl['t']>(t: T): RelayControlOf<T> | undefined
+  /** The peer's side of the socket is gone. */
+  vanish(): void
+}
+
+function house(change: (rooms: Rooms, events: RoomsEvents) => Rooms = (rooms) => rooms) {
+  let now = 1_000_000
+  const peers: Peer[] = []
+  const faults: unknown[] = []
+  const events: RoomsEvents = {
+    deliver(id, message, isBinary) {
+      for (const peer of peers) if (peer.topics.has(id)) receive(peer, message, isBinary)
+      registry.hold(id, message, isBinary)
+    },
+    replaced: (membership) => registry.replaced(membership),
+    availability: (available) => registry.availability(available),
+    leaseLost: () => registry.leaseLost(),
+  }
+  let seed = 0
+  const memory = createMemoryRooms(
+    { roomMembersMax: 3, now: () => now, random: (bytes) => new Uint8Array(bytes).fill(++seed) },
+    events,
+  )
+  const rooms = change(memory, events)
+  const figures = createFigures()
+  const registry = createRegistry({
+    rooms,
+    settings: { framesPerSecond: 20, bytesPerSecond: 131_072, software: 'pychat-relay/test' },
+    addressLimits: createAddressLimits({
+      trustedProxies: new BlockList(),
+      connectionsPerAddressMax: 10,
+      handshakesPerAddressPerSecond: 10,
+      roomsPerAddressPerMinute: 12,
+    }),
+    figures,
+    now: () => now,
+    fault: (error) => faults.push(error),
+    ended: () => {},
+  })
+
+  function receive(peer: Peer, message: Uint8Array, isBinary: boolean): void {
+    if (peer.closedWith !== null) return
+    if (isBinary) {
+      const { seq } = decodeDelivery(message.slice())
+      peer.seqs.push(seq)
+      peer.order.push(`seq ${seq}`)
+    } else {
+      const control = decodeRelayControl(Buffer.from(message).toString())
+      peer.controls.push(control)
+      peer.order.push(control.t)
+    }
+  }
+
+  function open(greet = true): Peer {
+    const topics = new Set<string>()
+    const socket: Socket = {
+      address: '192.0.2.1',
+      sendText: (text) => receive(peer, Buffer.from(text), false),
+      sendBinary: (bytes) => receive(peer, bytes, true),
+      subscribe: (topic) => topics.add(topic),
+      unsubscribe: (topic) => topics.delete(topic),
+      end(code) {
+        peer.closedWith ??= code
+        topics.clear()
+      },
+      bufferedBytes: () => 0,
+    }
+    const peer: Peer = {
+      session: registry.open(socket),
+      controls: [],
+      seqs: [],
+      order: [],
+      topics,
+      closedWith: null,
+      say: (message) => peer.session.text(JSON.stringify(message)),
+      last: (t) => peer.controls.filter((each) => each.t === t).at(-1) as never,
+      vanish() {
+        peer.closedWith = 1006
+        topics.clear()
+        peer.session.closed(1006)
+      },
+    }
+    peers.push(peer)
+    if (greet) peer.say({ t: 'hello', version: 1, software: 'test/1' })
+    return peer
+  }
+
+  return {
+    open,
+    registry,
+    faults,
+    figures,
+    events,
+    rooms,
+    pass: (ms: number) => {
+      now += ms
+    },
+  }
+}
+
+const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+describe('greeting', () => {
+  test('a hello is answered with a welcome', () => {
+    expect(house().open().last('welcome')).toMatchObject({ version: 1, frameBytesMax: limits.frameBytesMax })
+  })
+
+  test.each([
+    ['a join', JSON.stringify(joinMessage(1)), 'hello-first', 4500],
+    ['nonsense', 'nonsense', 'bad-message', 4500],
+    ['another version', '{"t":"hello","version":2,"software":"x"}', 'unsupported-version', 4501],
+  ])('%s before hello is refused and closed', (_, text, code, close) => {
+    const peer = house().open(false)
+    peer.session.text(text)
+    expect(peer.last('refused')?.code).toBe(code)
+    expect(peer.closedWith).toBe(close)
+  })
+
+  test('a frame before hello is refused and closed', () => {
+    const peer = house().open(false)
+    peer.session.binary(frame(session(), 1))
+    expect(peer.last('refused')?.code).toBe('hello-first')
+    expect(peer.closedWith).toBe(4500)
+  })
+
+  test('silence for ten seconds is closed, a greeted connection stays', () => {
+    const { open, registry, pass } = house()
+    const silent = open(false)
+    const greeted = open()
+    pass(9_999)
+    registry.tick()
+    expect(silent.closedWith).toBeNull()
+    pass(2)
+    registry.tick()
+    expect(silent.closedWith).toBe(closeTable.helloTimeout.code)
+    expect(greeted.closedWith).toBeNull()
+    expect(registry.size()).toBe(1)
+  })
+})
+
+describe('rooms', () => {
+  test('members hear each other and themselves in one order', async () => {
+    const { open } = house()
+    const [alice, bob] = [open(), open()]
+    const there = room()
+    const a = joinMessage(1, { room: there })
+    const b = joinMessage(2, { room: there })
+    alice.say(a)
+    await settle()
+    bob.say(b)
+    await settle()
+    expect(alice.last('joined')).toMatchObject({ id: 1, seq: 0, counter: 0, count: 1 })
+    expect(bob.last('joined')).toMatchObject({ id: 2, count: 2 })
+    expect(alice.last('arrived')?.member.session).toBe(b.session)
+    alice.session.binary(frame(a.session, 1))
+    bob.session.binary(frame(b.session, 1))
+    expect(alice.seqs).toEqual([1, 2])
+    expect(bob.seqs).toEqual([1, 2])
+    bob.say({ t: 'leave', id: 3, room: there })
+    await settle()
+    expect(bob.last('left')).toMatchObject({ id: 3 })
+    expect(alice.last('departed')).toMatchObject({ session: b.session, why: 'left' })
+    alice.session.binary(frame(a.session, 2))
+    expect(bob.seqs).toEqual([1, 2])
+  })
+
+  test('a vanished connection is lost to the others', async () => {
+    const { open } = house()
+    const [alice, bob] = [open(), open()]
+    const there = room()
+    alice.say(joinMessage(1, { room: there }))
+    bob.say(joinMessage(1, { room: there }))
+    await settle()
+    bob.vanish()
+    await settle()
+    expect(alice.last('departed')?.why).toBe('lost')
+  })
+
+  test('a taken name, a full room, a room joined twice and a ninth room are refused', async () => {
+    const { open } = house()
+    const peer = open()
+    const join = joinMessage(1)
+    peer.say(join)
+    peer.say({ ...join, id: 2 })
+    expect(peer.last('refused')).toMatchObject({ id: 2, code: 'already-joined' })
+    const other = open()
+    other.say(joinMessage(3, { room: join.room, tag: join.tag }))
+    await settle()
+    expect(other.last('refused')).toMatchObject({ id: 3, code: 'name-taken' })
+    expect(other.topics.size).toBe(0)
+    peer.say(joinMessage(4, { session: join.session }))
+    expect(peer.last('refused')).toMatchObject({ id: 4, code: 'session-taken' })
+    for (let id = 5; id < 12; id += 1) peer.say(joinMessage(id))
+    await settle()
+    peer.say(joinMessage(12))
+    expect(peer.last('refused')).toMatchObject({ id: 12, code: 'too-many-rooms' })
+    for (let id = 20; id < 23; id += 1) {
+      const guest = open()
+      guest.say(joinMessage(id, { room: join.room }))
+      await settle()
+      if (id === 22) expect(guest.last('refused')).toMatchObject({ id, code: 'room-full' })
+    }
+  })
+
+  test('one address cannot try many rooms', async () => {
+    const { open } = house()
+    let refusal: RelayControlOf<'refused'> | undefined
+    for (let i = 0; i < 3; i += 1) {
+      const peer = open()
+      for (let id = 1; id <= 8; id += 1) peer.say(joinMessage(id))
+      refusal = peer.last('refused')
+    }
+    expect(refusal).toMatchObject({ code: 'too-fast', retryMs: 60_000 })
+  })
+
+  test('what is said while a join is under way comes after joined, and nothing is missed or doubled', async () => {
+    let answer: (result: JoinResult) => void = () => {}
+    let world: RoomsEvents | undefined
+    const { open } = house((rooms, events) => {
+      world = events
+      return { ...rooms, join: () => new Promise((resolve) => (answer = resolve)) }
+    })
+    const peer = open()
+    const join = joinMessage(1)
+    const epoch = '00000000000000aa' as Epoch
+    peer.say(join)
+    const deliver = (seq: number) => {
+      const bytes = encodeDelivery({ room: join.room, epoch, seq, at: 1, frame: frame(session(), 1) })
+      world?.deliver(join.room, bytes, true)
+    }
+    deliver(6)
+    deliver(7)
+    deliver(8)
+    expect(peer.seqs).toEqual([])
+    answer({
+      ok: true,
+      membership: { room: join.room, session: join.session, generation: 1 },
+      epoch,
+      seq: 6,
+      counter: 0,
+      count: 1,
+      members: [],
+      next: null,
+    })
+    await settle()
+    deliver(9)
+    expect(peer.order.slice(1)).toEqual(['joined', 'seq 7', 'seq 8', 'seq 9'])
+  })
+
+  test('a connection that vanishes during its join gives the membership back', async () => {
+    const { open, rooms } = house()
+    const peer = open()
+    const join = joinMessage(1)
+    peer.say(join)
+    peer.vanish()
+    await settle()
+    expect(rooms.local().size).toBe(0)
+  })
+
+  test('the same session on a new connection takes over, quietly, and the old connection is told to stop', async () => {
+    const { open, registry } = house()
+    const [old, fresh, other] = [open(), open(), open()]
+    const join = joinMessage(1)
+    old.say(join)
+    other.say(joinMessage(1, { room: join.room }))
+    await settle()
+    old.session.binary(frame(join.session, 1))
+    const heard = other.controls.length
+    fresh.say(join)
+    await settle()
+    expect(fresh.last('joined')).toMatchObject({ counter: 1, seq: 1 })
+    expect(old.closedWith).toBe(closeTable.replaced.code)
+    expect(other.controls.length).toBe(heard)
+    expect(registry.size()).toBe(2)
+    fresh.session.binary(frame(join.session, 2))
+    expect(other.seqs).toEqual([1, 2])
+  })
+
+  test('a session with another secret is somebody else', async () => {
+    const { open } = house()
+    const [owner, thief] = [open(), open()]
+    const join = joinMessage(1)
+    owner.say(join)
+    thief.say({ ...join, secret: '0'.repeat(32) })
+    await settle()
+    expect(thief.last('refused')?.code).toBe('session-taken')
+    expect(owner.closedWith).toBeNull()
+  })
+})
+
+describe('frames', () => {
+  test('a repeat is acknowledged, a jump is refused with the last counter', async () => {
+    const { open } = house()
+    const peer = open()
+    const join = joinMessage(1)
+    peer.say(join)
+    await settle()
+    const first = frame(join.session, 1)
+    peer.session.binary(first)
+    peer.session.binary(first)
+    expect(peer.last('ack')).toMatchObject({ counter: 1, session: join.session })
+    peer.session.binary(frame(join.session, 5))
+    expect(peer.last('nack')).toMatchObject({ counter: 5, code: 'gap', last: 1 })
+    expect(peer.seqs).toEqual([1])
+  })
+
+  test('a session that is not joined here is not taken, and its old room is named', async () => {
+    const { open } = house()
+    const peer = open()
+    peer.session.binary(frame(session(), 1))
+    expect(peer.last('nack')).toMatchObject({ code: 'not-member', counter: 1 })
+    const join = joinMessage(1)
+    peer.say(join)
+    await settle()
+    peer.say({ t: 'leave', id: 2, room: join.room })
+    peer.session.binary(frame(join.session, 1))
+    expect(peer.last('nack')).toMatchObject({ code: 'not-member', room: join.room })
+  })
+
+  test('more than the burst is refused with a pause, far more is closed', async () => {
+    const { open, pass } = house()
+    const peer = open()
+    const join = joinMessage(1)
+    peer.say(join)
+    await settle()
+    for (let counter = 1; counter <= 41; counter += 1) peer.session.binary(frame(join.session, counter))
+    expect(peer.seqs.length).toBe(40)
+    expect(peer.last('nack')).toMatchObject({ counter: 41, code: 'too-fast', retryMs: 50 })
+    pass(50)
+    peer.session.binary(frame(join.session, 41))
+    expect(peer.seqs.length).toBe(41)
+    for (let i = 0; i < 1100 && peer.closedWith === null; i += 1) peer.session.binary(frame(join.session, 42))
+    expect(peer.closedWith).toBe(closeTable.tooFast.code)
+  })
+
+  test('a client that goes back 256 frames at once is slowed down, not closed', async () => {
+    const { open, pass } = house()
+    const peer = open()
+    const join = joinMessage(1)
+    peer.say(join)
+    await settle()
+    let sent = 0
+    for (let round = 0; round < 20 && sent < 256; round += 1) {
+      for (let counter = sent + 1; counter <= 256; counter += 1)
+        peer.session.binary(frame(join.session, counter))
+      sent = peer.seqs.length
+      pass(2000)
+    }
+    expect(peer.closedWith).toBeNull()
+    expect(sent).toBe(256)
+  })
+
+  test('bytes count too', async () => {
+    const { open } = house()
+    const peer = open()
+    const join = joinMessage(1)
+    peer.say(join)
+    await settle()
+    for (let counter = 1; counter <= 20; counter += 1)
+      peer.session.binary(frame(join.session, counter, 15_360))
+    expect(peer.seqs.length).toBe(17)
+    expect(peer.last('nack')?.code).toBe('too-fast')
+  })
+
+  test('the third message that makes no sense closes the connection', () => {
+    const peer = house().open()
+    peer.session.text('{}')
+    peer.session.binary(new Uint8Array(3))
+    expect(peer.closedWith).toBeNull()
+    peer.session.text('[')
+    expect(peer.controls.filter((each) => each.t === 'refused').length).toBe(3)
+    expect(peer.closedWith).toBe(closeTable.badMessage.code)
+    peer.session.text('{"t":"ping","id":1}')
+    expect(peer.last('pong')).toBeUndefined()
+  })
+
+  test('answers keep the order of the frames, whichever way the store settles', async () => {
+    const answers: ((result: PublishResult) => void)[] = []
+    const passed: number[] = []
+    const { open } = house((rooms) => ({
+      ...rooms,
+      publish(_, counter) {
+        passed.push(counter)
+        if (counter === 3) return { status: 'unavailable' }
+        return new Promise((resolve) => answers.push(resolve))
+      },
+    }))
+    const peer = open()
+    const join = joinMessage(1)
+    peer.say(join)
+    await settle()
+    for (let counter = 1; counter <= 3; counter += 1) peer.session.binary(frame(join.session, counter))
+    expect(passed).toEqual([1, 2, 3])
+    answers[1]?.({ status: 'unavailable' })
+    await settle()
+    expect(peer.last('nack')).toBeUndefined()
+    answers[0]?.({ status: 'duplicate', seq: 9 })
+    await settle()
+    const said = peer.controls.flatMap((each) =>
+      'counter' in each && each.t !== 'joined' ? [[each.t, each.counter]] : [],
+    )
+    expect(said).toEqual([
+      ['ack', 1],
+      ['nack', 2],
+      ['nack', 3],
+    ])
+    expect(peer.session.publishesInFlight()).toBe(0)
+  })
+
+  test('a fence in the store ends the membership, and the client may join again', async () => {
+    let fenced = true
+    const { open } = house((rooms) => ({
+      ...rooms,
+      publish: (membership, counter, bytes) =>
+        fenced ? { status: 'not-member' } : rooms.publish(membership, counter, bytes),
+    }))
+    const peer = open()
+    const join = joinMessage(1)
+    peer.say(join)
+    await settle()
+    peer.session.binary(frame(join.session, 1))
+    expect(peer.last('nack')).toMatchObject({ code: 'not-member', room: join.room })
+    fenced = false
+    peer.say({ ...join, id: 2 })
+    await settle()
+    expect(peer.last('joined')?.id).toBe(2)
+    peer.session.binary(frame(join.session, 1))
+    expect(peer.seqs).toEqual([1])
+  })
+})
+
+describe('trouble', () => {
+  test('our own fault closes that one connection and is counted', async () => {
+    const { open, faults } = house((rooms) => ({
+      ...rooms,
+      join: () => Promise.reject(new TypeError('ours')),
+    }))
+    const [peer, other] = [open(), open()]
+    peer.say(joinMessage(1))
+    await settle()
+    expect(peer.closedWith).toBe(closeTable.internal.code)
+    expect(other.closedWith).toBeNull()
+    expect(faults.length).toBe(1)
+  })
+
+  test('a roster page that the store cannot give is refused as unavailable', async () => {
+    const { open } = house((rooms) => ({
+      ...rooms,
+      members: () => Promise.reject(new StoreError('unreachable', 'away')),
+    }))
+    const peer = open()
+    const join = joinMessage(1)
+    peer.say(join)
+    await settle()
+    peer.say({ t: 'members', id: 2, room: join.room, after: '0' })
+    await settle()
+    expect(peer.last('refused')).toMatchObject({ id: 2, code: 'unavailable' })
+  })
+
+  test('clients are told when the store goes and comes, also those that greet meanwhile', () => {
+    const { open, events } = house()
+    const peer = open()
+    events.availability(false)
+    expect(peer.last('relay')?.state).toBe('degraded')
+    expect(open().last('relay')?.state).toBe('degraded')
+    events.availability(true)
+    expect(peer.last('relay')?.state).toBe('ready')
+  })
+
+  test('a lost lease closes everybody with a code that means reconnect', () => {
+    const { open, events, registry } = house()
+    const peers = [open(), open()]
+    events.leaseLost()
+    for (const peer of peers) expect(peer.closedWith).toBe(closeTable.leaseLost.code)
+    expect(registry.size()).toBe(0)
+  })
+
+  test('a drain spreads the reconnects over its time', () => {
+    const { open, registry } = house()
+    const peers = Array.from({ length: 10 }, () => open())
+    registry.goaway(3000)
+    expect(peers.map((peer) => peer.last('goaway')?.afterMs)).toEqual([
+      0, 300, 600, 900, 1200, 1500, 1800, 2100, 2400, 2700,
+    ])
+  })
+})
