@@ -31,9 +31,10 @@ RUN find libs apps -type f \( -name '*.d.ts' -o -name '*.d.ts.map' -o -name '.ts
 FROM manifests AS dependencies
 RUN npm ci --omit=dev --ignore-scripts -w apps/relay -w apps/admin-cli -w apps/client
 # The uWS package carries a binary for every platform and Node: keep the one that this Node loads, and its licence.
+# The relay loads that file itself, so none of the package's JavaScript is needed.
 RUN cd node_modules/uWebSockets.js \
- && find . -mindepth 1 -maxdepth 1 ! -name package.json ! -name uws.js ! -name ESM_wrapper.mjs ! -name LICENSE \
-      ! -name source_commit ! -name "uws_linux_$(node -p 'process.arch + "_" + process.versions.modules').node" \
+ && find . -mindepth 1 -maxdepth 1 ! -name package.json ! -name LICENSE ! -name source_commit \
+      ! -name "uws_linux_$(node -p 'process.arch + "_" + process.versions.modules').node" \
       -exec rm -rf {} + \
  && ls uws_linux_*.node
 
