@@ -94,7 +94,10 @@ describe.each(['uws', 'ws'])('hostile input on %s', (transport) => {
         if (greet) socket.send('{"t":"hello","version":1,"software":"x"}')
         // A few at a time, so that hardly any is spent on a connection that is closed already.
         const more = (): void => {
-          if (sent >= perConnection) return socket.close()
+          if (sent >= perConnection) {
+            socket.close()
+            return
+          }
           for (let i = 0; i < 4; i += 1) socket.send(hostile(random))
           sent += 4
           socket.ping()
