@@ -5,7 +5,6 @@
 export const eventsSchema = 1
 
 export type NoticeCode =
-  | 'welcome'
   | 'alone'
   | 'weak-pin'
   | 'insecure'

@@ -1,0 +1,94 @@
+// What an address means, what counts as given, and what a typed line means.
+import { describe, expect, it } from 'vitest'
+import { helpText, readLine } from '../src/commands.ts'
+import { givenSettings, isLocalHost, relayUrl } from '../src/settings.ts'
+import { errorSentence } from '../src/socket.ts'
+
+describe('a relay address', () => {
+  it.each([
+    ['localhost', 'ws://localhost:8765'],
+    ['localhost:9000', 'ws://localhost:9000'],
+    ['LOCALHOST', 'ws://localhost:8765'],
+    ['127.0.0.1', 'ws://127.0.0.1:8765'],
+    ['192.168.1.20', 'ws://192.168.1.20:8765'],
+    ['10.0.0.5:80', 'ws://10.0.0.5:80'],
+    ['172.31.255.1', 'ws://172.31.255.1:8765'],
+    ['mybox.local', 'ws://mybox.local:8765'],
+    ['::1', 'ws://[::1]:8765'],
+    ['[fd00::1]:9000', 'ws://[fd00::1]:9000'],
+    ['chat.example.org', 'wss://chat.example.org'],
+    ['chat.example.org:8443', 'wss://chat.example.org:8443'],
+    ['172.32.0.1', 'wss://172.32.0.1'],
+    ['8.8.8.8', 'wss://8.8.8.8'],
+    ['wss://chat.example.org/pychat', 'wss://chat.example.org/pychat'],
+    ['ws://localhost:1234', 'ws://localhost:1234'],
+    ['wss://localhost', 'wss://localhost'],
+    [' localhost ', 'ws://localhost:8765'],
+  ])('%s means %s', (typed, url) => {
+    expect(relayUrl(typed, false)).toEqual({ url })
+  })
+
+  it('with ws:// to a public host is refused, or warned of with --insecure', () => {
+    expect(() => relayUrl('ws://chat.example.org', false)).toThrow(/--insecure/)
+    expect(relayUrl('ws://chat.example.org', true)).toMatchObject({
+      url: 'ws://chat.example.org',
+      warning: expect.stringContaining('not encrypted on its way'),
+    })
+  })
+
+  it.each(['', ' ', 'http://x', 'ws://', 'a b', 'ws://user:pw@localhost', 'localhost?x', 'host:99999'])(
+    'refuses %j in one sentence',
+    (typed) => {
+      expect(() => relayUrl(typed, false)).toThrow(/relay address/)
+    },
+  )
+
+  it.each([
+    'localhost.example.org',
+    '127.0.0.1.example.org',
+    '100.64.0.1',
+    '169.255.0.1',
+    'local',
+    '2001:db8::1',
+  ])('does not take %s for this machine or network', (host) => {
+    expect(isLocalHost(host)).toBe(false)
+  })
+})
+
+it('takes flags before the environment, and empty values for not given', () => {
+  const env = { PYCHAT_RELAY: 'a', PYCHAT_SERVER: 'b', PYCHAT_USER: '', PYCHAT_PIN: 'p' }
+  expect(givenSettings({ relay: 'c' }, env)).toEqual({ relay: 'c', server: 'b', pin: 'p' })
+  expect(() => givenSettings({ pinFile: '/does/not/exist' }, env)).toThrow(/ENOENT/)
+})
+
+describe('a typed line', () => {
+  it.each([
+    ['hello', { kind: 'text', text: 'hello' }],
+    ['//etc', { kind: 'text', text: '/etc' }],
+    ['   ', { kind: 'nothing' }],
+    ['/USERS', { kind: 'command', name: 'users', argument: '' }],
+    ['/help  quit ', { kind: 'command', name: 'help', argument: 'quit' }],
+  ])('%j is understood', (line, meant) => {
+    expect(readLine(line)).toEqual(meant)
+  })
+
+  it('that is no command names the nearest one', () => {
+    expect(readLine('/quti')).toMatchObject({ text: expect.stringContaining('did you mean /quit?') })
+    expect(readLine('/user')).toMatchObject({ text: expect.stringContaining('did you mean /users?') })
+    expect(readLine('/frobnicate')).toMatchObject({ text: expect.stringContaining('/help shows all') })
+    expect(readLine('/users now')).toMatchObject({ text: expect.stringContaining('/users') })
+    expect(helpText('/quit')).toContain('Example: /quit')
+  })
+})
+
+it.each([
+  ['ECONNREFUSED', 'is the relay running there?'],
+  ['ENOTFOUND', 'check the relay address'],
+  ['CERT_HAS_EXPIRED', 'cannot be trusted'],
+  ['EPROTO', 'begins with ws://'],
+  ['EWHATEVER', 'failed (EWHATEVER)'],
+])('says what to do about %s in one sentence', (code, part) => {
+  const sentence = errorSentence(Object.assign(new Error('x'), { code }), 'wss://chat.example.org')
+  expect(sentence).toContain(part)
+  expect(sentence).toMatch(/^[^\n]+[.?]$/)
+})
