@@ -21,6 +21,7 @@ describe('normalizeName', () => {
     ['kinds of space, in runs and at the ends', ' \u3000the\u00a0\t lobby\n', 'the lobby'],
     ['capitals that only NFKC shows', '\u2102at', 'cat'],
     ['circled digits', '①②', '12'],
+    ['letters that compose only in lower case', 'J\u030c', '\u01f0'],
     ['the final sigma', 'ΟΔΟΣ', 'οδος'],
   ])('makes names one that differ in %s', (_, typed, expected) => {
     expect(normalizeName(typed)).toBe(expected)

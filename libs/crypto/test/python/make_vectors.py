@@ -27,7 +27,7 @@ NAMES = [
     "Å", "A\u030a", "\u212b", "\u1e9b\u0323", "x\u00a0\u3000y", "tab\there", "two\nlines", "a\u2028b", "\u00a8", "①②", "한글",
     "\u1112\u1161\u11ab", "日本", "👩", "👩\u200d💻", "", "   ", "\u3000", "a\u200bb", "a\u202eb", "a\u0000b", "a\u007fb", "\ufeffbom", "\ue000",
     "\u0378", "\ud800", "a" * 64, "a" * 65, "é" * 32, "é" * 33, "  " + "a" * 64 + "  ", "ﷺ", "ﷺ" * 3, "\u01c5", "\u0345a", "ſ", "K\u0307\u0323",
-    "Ǆ", "\u2126", "\u1fbc", "\u03a3", "a\u03a3", "a\u03a3 b", "\u10a0", "\u13a0", "\uab70", "\u2160",
+    "Ǆ", "\u2126", "\u1fbc", "\u03a3", "a\u03a3", "a\u03a3 b", "J\u030c", "H\u0331", "\u0386\u0345", "\u10a0", "\u13a0", "\uab70", "\u2160",
 ]
 PINS = [
     "482133", " 482133 ", "hunter2", "Hunter2", "e\u0301t\u00e9", "a\u00a0b", "a\u3000b", "👩\u200d💻", "",
@@ -97,7 +97,9 @@ def main():
         bad_frame("counter is above the session's limit", counter=2**24 + 1),
         bad_frame("time is above 2^53-1", sent_at=2**53),
         bad_frame("view's seq is above 2^53-1", view=(epoch, 2**53, bytes(8))),
-        bad_frame("sealed for another room", room=rooms[1]),
+        bad_frame("commitment is another key's", commitment=fixed("commitment", 16)),
+        bad_frame("header names another session", sid=sessions[1].sid),
+        bad_frame("sealing was for another room", room=rooms[1]),
     ]
 
     profiles = []
@@ -121,6 +123,7 @@ def main():
         raise AssertionError(why)
 
     bad_profiles = [
+        bad_profile("commitment is another key's", commitment=fixed("commitment", 16)),
         bad_profile("layout is unknown", layout=2),
         bad_profile("version is zero", version=0),
         bad_profile("name is another one than the tag's", name="Bob"),

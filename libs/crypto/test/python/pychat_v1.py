@@ -161,10 +161,11 @@ def view_bytes(view):
     return NO_VIEW if view is None else view[0] + u64(view[1]) + view[2]
 
 
-def seal_frame(room, session, counter, kind, body, sent_at, view, *, bucket=None, pad=b"\x00", spoil=b""):
+def seal_frame(room, session, counter, kind, body, sent_at, view, *, bucket=None, pad=b"\x00", spoil=b"", sid=None,
+               commitment=None):
     """The keyword arguments make frames that are sealed well and yet have to be refused."""
-    key, base, commitment = frame_keys(room, session.sid, session.pk)
-    header = bytes([1, 1]) + session.sid + u64(counter) + commitment
+    key, base, own_commitment = frame_keys(room, session.sid, session.pk)
+    header = bytes([1, 1]) + (sid or session.sid) + u64(counter) + (commitment or own_commitment)
     content = bytes([kind]) + u16(len(body)) + body + u64(sent_at) + view_bytes(view)
     signature = session.signing_key.sign(L("frame sign") + room.rid + header + sha256(content) + spoil)
     size = bucket or next(b for b in BUCKETS if b >= len(content) + 64)
@@ -218,14 +219,16 @@ def profile_keys(room, sid, version):
     return block[:16], block[16:28], block[28:]
 
 
-def seal_profile(room, session, username, version, *, extensions=b"", layout=1, name=None, pad=b"\x00", spoil=b""):
+def seal_profile(room, session, username, version, *, extensions=b"", layout=1, name=None, pad=b"\x00", spoil=b"",
+                 commitment=None):
     """The keyword arguments make profiles of later versions, and ones that have to be refused."""
     shown = (display_name(username) if name is None else name).encode("utf-8", "surrogatepass")
     tag = room.tag(username)
     content = bytes([layout, len(shown)]) + shown + session.pk + bytes([len(extensions)]) + extensions
     bound = room.rid + session.sid + tag + u32(version)
     signature = session.signing_key.sign(L("profile sign") + bound + sha256(content) + spoil)
-    key, nonce, commitment = profile_keys(room, session.sid, version)
+    key, nonce, own_commitment = profile_keys(room, session.sid, version)
+    commitment = commitment or own_commitment
     plaintext = (content + signature).ljust(256, pad)
     sealed = AESGCM(key).encrypt(nonce, plaintext, L("profile") + bound + commitment)
     return u32(version) + commitment + sealed
