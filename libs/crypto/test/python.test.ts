@@ -1,8 +1,8 @@
 // The other direction: Python opens what this package sealed a moment ago, with fresh randomness, and writes the same
 // golden vectors as are committed. Skips, and says why, where there is no Python or no PyPI.
 import { execFile } from 'node:child_process'
-import { createHash, randomBytes } from 'node:crypto'
-import { cp, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -22,59 +22,14 @@ import {
 import type { Epoch } from '@pychat/protocol'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { hex, utf8 } from './fixtures.ts'
+import { findPython, type Python, pythonDir } from './python.venv.ts'
 
 const run = promisify(execFile)
 const here = fileURLToPath(new URL('.', import.meta.url))
 const random = (n: number) => new Uint8Array(randomBytes(n))
 
-let python: { path: string } | { missing: string }
+let python: Python
 let workDir: string
-
-/** Makes the virtual environment once per set of packages, below node_modules; later runs find it there. */
-async function findPython(): Promise<typeof python> {
-  const requirements = join(here, 'python', 'requirements.txt')
-  const key = createHash('sha256')
-    .update(await readFile(requirements))
-    .digest('hex')
-    .slice(0, 16)
-  const cache = fileURLToPath(new URL('../../../node_modules/.cache/', import.meta.url))
-  const venv = join(cache, `pychat-python-${key}`)
-  const bin = process.platform === 'win32' ? join('Scripts', 'python.exe') : join('bin', 'python')
-  const works = () =>
-    run(join(venv, bin), ['-c', 'import argon2, cryptography, mnemonic'], { timeout: 60_000 })
-  try {
-    await works()
-    return { path: join(venv, bin) }
-  } catch {
-    // Not there yet, or its Python is gone: made below.
-  }
-  const draft = `${venv}.${process.pid}`
-  try {
-    await mkdir(cache, { recursive: true })
-    await run(process.platform === 'win32' ? 'python' : 'python3', ['-m', 'venv', draft], { timeout: 60_000 })
-    const pip = [
-      '-m',
-      'pip',
-      'install',
-      '-q',
-      '--disable-pip-version-check',
-      '--retries',
-      '1',
-      '-r',
-      requirements,
-    ]
-    await run(join(draft, bin), pip, { timeout: 100_000 })
-    // Two test runs may come here at once: the first one's folder stays.
-    await rename(draft, venv).catch(() => undefined)
-    await works()
-    return { path: join(venv, bin) }
-  } catch (error) {
-    const reason = String(error instanceof Error ? error.message : error)
-    return { missing: `no Python with the packages of requirements.txt: ${reason.trim().split('\n').at(-1)}` }
-  } finally {
-    await rm(draft, { recursive: true, force: true })
-  }
-}
 
 beforeAll(async () => {
   workDir = await mkdtemp(join(tmpdir(), 'pychat-vectors-'))
@@ -120,14 +75,14 @@ test('Python opens frames and profiles that were sealed here', async ({ skip }) 
       profiles,
     }),
   )
-  const { stdout } = await run(python.path, ['-B', join(here, 'python', 'check_vectors.py'), file])
+  const { stdout } = await run(python.path, ['-B', join(pythonDir, 'check_vectors.py'), file])
   expect(stdout.trim()).toBe('6 frames, 4 profiles')
 })
 
 test('Python writes the golden vectors that are committed, byte for byte', async ({ skip }) => {
   if ('missing' in python) return skip(python.missing)
   await mkdir(join(workDir, 'vectors'))
-  await cp(join(here, 'python'), join(workDir, 'python'), { recursive: true })
+  await cp(pythonDir, join(workDir, 'python'), { recursive: true })
   await run(python.path, ['-B', join(workDir, 'python', 'make_vectors.py')])
   const [made, committed] = await Promise.all(
     [workDir, here].map((root) => readFile(join(root, 'vectors', 'pychat-v1.json'), 'utf8')),

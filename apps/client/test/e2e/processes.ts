@@ -101,11 +101,14 @@ export type Chatter = {
   errors(): string
 }
 
-/** Starts `pychat --json`. */
-export function startChatter(options: { relay: string; server: string; pin: string; user: string }): Chatter {
+/** Starts `pychat --json`, or another program that is called alike. */
+export function startChatter(
+  options: { relay: string; server: string; pin: string; user: string },
+  [command, ...args]: [string, ...string[]] = [process.execPath, clientBin, '--json'],
+): Chatter {
   const child = spawn(
-    process.execPath,
-    [clientBin, '--relay', options.relay, '--server', options.server, '--user', options.user, '--json'],
+    command,
+    [...args, '--relay', options.relay, '--server', options.server, '--user', options.user],
     {
       env: cleanEnv({ PYCHAT_PIN: options.pin, PYCHAT_STATE_DIR: temporaryFolder() }),
       stdio: ['pipe', 'pipe', 'pipe'],
