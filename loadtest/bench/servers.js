@@ -48,7 +48,8 @@ export async function startServer(name) {
       '--import',
       here('gc-on-signal.js'),
       system.script,
-      String(port),
+      // The relay takes its port from PYCHAT_LISTEN and no argument.
+      ...(ours ? [] : [String(port)]),
     ],
     {
       env: ours
