@@ -2,9 +2,9 @@
 // what it does not know, prints --help and docs/configuration.md. Files named by settings are read by their users.
 import { BlockList, isIP } from 'node:net'
 import { opsPortDefault, relayPortDefault, stateDirectory } from '@pychat/protocol'
+import { parseRedisAddress } from './redis/address.ts'
 
 export type ListenAddress = { host: string; port: number }
-export type TransportMode = 'auto' | 'uws' | 'ws'
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const
 export type LogLevel = (typeof logLevels)[number]
 
@@ -57,21 +57,14 @@ function oneOf<const T extends string>(...words: readonly T[]): Pick<Setting<T>,
   }
 }
 
+/** Keeps the text: the store reads it again, by the same parser. */
 function parseRedisUrl(text: string): string {
-  const help =
-    'has to be redis://host:port, rediss://host:port (TLS) or redis+cluster://host:port,host:port (also rediss+cluster://)'
-  const match = /^(rediss?)(\+cluster)?:\/\/(.+)$/.exec(text)
-  const rest = match?.[3]
-  if (rest === undefined) throw new Error(help)
-  const hosts =
-    match?.[2] === undefined
-      ? [rest]
-      : rest
-          .replace(/^[^@]*@/, '')
-          .replace(/\/.*$/, '')
-          .split(',')
-  for (const host of hosts) {
-    if (!URL.canParse(`redis://${host}`) || new URL(`redis://${host}`).hostname === '') throw new Error(help)
+  try {
+    parseRedisAddress(text)
+  } catch {
+    throw new Error(
+      'has to be redis://[user:password@]host:port, rediss://... for TLS, or redis+cluster://host:port,host:port',
+    )
   }
   return text
 }

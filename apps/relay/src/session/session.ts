@@ -340,6 +340,7 @@ export class Session implements SocketHandler {
     if (pending.overflowed || pending.cancelled) {
       this.#drop(entry)
       this.#context.rooms.leave(membership, 'left').catch(this.#context.fault)
+      if (pending.cancelled) return this.#refuse(id, 'not-member')
       return this.#refuse(id, 'unavailable', unavailableRetryMs)
     }
     figures.joins += 1

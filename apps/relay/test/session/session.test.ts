@@ -293,6 +293,18 @@ describe('rooms', () => {
     expect(rooms.local().size).toBe(0)
   })
 
+  test('a client that leaves during its join is not in the room afterwards', async () => {
+    const { open, rooms } = house()
+    const peer = open()
+    const join = joinMessage(1)
+    peer.say(join)
+    peer.say({ t: 'leave', id: 2, room: join.room })
+    await settle()
+    expect(peer.controls.map((each) => each.t)).toEqual(['welcome', 'left', 'refused'])
+    expect(peer.topics.size).toBe(0)
+    expect(rooms.local().size).toBe(0)
+  })
+
   test('the same session on a new connection takes over, quietly, and the old connection is told to stop', async () => {
     const { open, registry } = house()
     const [old, fresh, other] = [open(), open(), open()]
