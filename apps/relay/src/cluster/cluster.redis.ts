@@ -1,10 +1,9 @@
 // Questions between nodes over Redis: each node hears one sharded channel of its own, for questions and answers both.
 // Who is asked: every node that holds a lease. Who does not answer in time is counted as asked and left out.
 import { encodeHex, type NodeId } from '@pychat/protocol'
-import type { Connections } from '../redis/connections.ts'
+import { type Connections, storeAway } from '../redis/connections.ts'
 import { nodeChannel } from '../redis/keys.ts'
 import type { Lease } from '../redis/lease.ts'
-import { StoreError } from '../rooms/rooms.ts'
 import type { Cluster, ClusterAnswers, ClusterHandlers, ClusterQuestions } from './cluster.ts'
 
 export type RedisClusterOptions = {
@@ -92,9 +91,7 @@ export function createRedisCluster(options: RedisClusterOptions): Cluster {
         })
         return { asked: asked.length, answers }
       } catch (error) {
-        throw new StoreError('unreachable', 'Redis did not answer; try again when the relay is ready.', {
-          cause: error,
-        })
+        throw storeAway(error)
       } finally {
         waiting.delete(id)
       }

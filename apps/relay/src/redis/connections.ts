@@ -28,7 +28,14 @@ const silentMsMax = 8000
 const connectTimeoutMs = 2500
 const refreshPauseMs = 100
 
-/** Error of ours about an error of ioredis, whose own object carries the command with the password in it. */
+/** What is thrown when a command failed: its caller can only try again later. */
+export function storeAway(error: unknown): StoreError {
+  return new StoreError('unreachable', 'Redis did not answer; try again when the relay is ready.', {
+    cause: causeOf(error),
+  })
+}
+
+/** Error of ours about an error of ioredis, whose own object carries the command and with it the password. */
 function causeOf(error: unknown): Error {
   return new Error(error instanceof Error ? error.message : 'unknown')
 }
@@ -48,6 +55,7 @@ export class Connections {
   /** When a connection last failed to answer for the first time in a row. */
   readonly #silentSince = new WeakMap<object, number>()
   #available = true
+  #availableSince = 0
   #timer: NodeJS.Timeout | null = null
   #opened = false
   #closed = false
@@ -113,6 +121,11 @@ export class Connections {
     return this.#available && this.#opened && !this.#closed
   }
 
+  /** For how many milliseconds the store has been answering without a break; 0 while it does not. */
+  get availableMs(): number {
+    return this.available ? performance.now() - this.#availableSince : 0
+  }
+
   /** @throws StoreError unreachable, too-old or refused, with a sentence */
   async open(): Promise<void> {
     try {
@@ -126,6 +139,7 @@ export class Connections {
       throw this.#openError(error)
     }
     this.#opened = true
+    this.#availableSince = performance.now()
     this.#timer = setInterval(() => void this.#check(), this.#options.checkMs)
   }
 
@@ -282,6 +296,7 @@ export class Connections {
   #set(available: boolean): void {
     if (this.#available === available) return
     this.#available = available
+    this.#availableSince = performance.now()
     for (const each of this.listeners) each.availability(available)
   }
 

@@ -109,7 +109,7 @@ export class Lease {
     // What is still there of the old id is taken out at once rather than after another lease's time.
     await this.#connections.commands.del(leaseKey(keyPrefix, old))
     await this.#take()
-    await this.clean()
+    await this.#bury(old)
   }
 
   async holds(node: NodeId): Promise<boolean> {
@@ -125,7 +125,9 @@ export class Lease {
 
   /** Takes out the members of nodes that are dead. Never throws: the next round goes on. */
   async clean(): Promise<void> {
-    if (this.#cleaning || !this.#held || !this.#connections.available) return
+    if (this.#cleaning || !this.#held) return
+    // After the store was away every lease may have run out: first its node may take it up again.
+    if (this.#connections.availableMs < this.#options.leaseMs / 2) return
     this.#cleaning = true
     try {
       const { commands } = this.#connections

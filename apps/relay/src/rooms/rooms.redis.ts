@@ -12,7 +12,7 @@ import {
   type SessionId,
   writeDeliveryHeader,
 } from '@pychat/protocol'
-import type { Connections } from '../redis/connections.ts'
+import { type Connections, storeAway } from '../redis/connections.ts'
 import { nodeRoomsKey, type RoomKeys, roomKeys } from '../redis/keys.ts'
 import type { Lease } from '../redis/lease.ts'
 import {
@@ -23,16 +23,15 @@ import {
   type RosterEntry,
   type RosterPage,
 } from '../redis/scripts.ts'
-import {
-  type JoinRequest,
-  type JoinResult,
-  type Membership,
-  type PublishResult,
-  type RoomMember,
-  type RoomStats,
-  type Rooms,
-  type RoomsEvents,
-  StoreError,
+import type {
+  JoinRequest,
+  JoinResult,
+  Membership,
+  PublishResult,
+  RoomMember,
+  RoomStats,
+  Rooms,
+  RoomsEvents,
 } from './rooms.ts'
 
 export type RedisRoomsOptions = {
@@ -338,8 +337,7 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
   }
 
   function leaveLater(leave: PendingLeave): void {
-    if (nodeOf(leave.owner) === lease.node || lease.held)
-      leaving.set(`${leave.room} ${leave.session} ${leave.owner}`, leave)
+    leaving.set(`${leave.room} ${leave.session} ${leave.owner}`, leave)
   }
 
   async function leaveNow(leave: PendingLeave): Promise<boolean> {
@@ -375,9 +373,7 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
   }
 
   function away(error: unknown): never {
-    throw new StoreError('unreachable', 'Redis did not answer; try again when the relay is ready.', {
-      cause: error,
-    })
+    throw storeAway(error)
   }
 
   connections.listeners.push({
@@ -503,6 +499,10 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
     async stop() {
       if (stopped) return
       stopped = true
+      // Joins on their way end as leaves; a command that is never answered ends by its own timeout.
+      while ([...rooms.values()].some((room) => room.joining.size > 0)) {
+        await new Promise((resolve) => setTimeout(resolve, 10))
+      }
       const last = [...leaving.values()]
       for (const room of rooms.values()) {
         for (const [session, { owner }] of room.members)

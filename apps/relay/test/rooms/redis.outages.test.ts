@@ -91,6 +91,24 @@ describe('a node whose Redis goes away', () => {
     expect(node.replaced).toEqual([old.membership])
   })
 
+  it('keeps its lease when Redis hung for longer than a lease lasts', async () => {
+    const short = redisFactory(wire.url, { ...times, leaseMs: 2500 })
+    const nodes = await Promise.all([short.node(), short.node()])
+    const room = newRoom()
+    const [alice, bob] = await Promise.all(nodes.map((each) => joined(each, request(room))))
+    wire.freeze()
+    await new Promise((resolve) => setTimeout(resolve, 4000))
+    wire.thaw()
+    for (const each of nodes) await each.until(() => each.availability.at(-1) === true)
+    await new Promise((resolve) => setTimeout(resolve, 1500))
+    for (const [i, each] of nodes.entries()) {
+      expect(each.leasesLost).toBe(0)
+      const member = i === 0 ? alice : bob
+      if (member !== undefined) expect(await publish(each, member, 1)).toMatchObject({ status: 'taken' })
+    }
+    await Promise.all(nodes.map((each) => each.rooms.stop()))
+  })
+
   it('makes good the leaves of that time', async () => {
     const room = newRoom()
     const asked = request(room)

@@ -5,6 +5,8 @@ export class RedisWire {
   #server: Server | null = null
   #port = 0
   #frozen = false
+  /** How often bytes came from the node. */
+  chunksUp = 0
   readonly #target: { host: string; port: number }
   readonly #sockets = new Set<Socket>()
 
@@ -28,7 +30,10 @@ export class RedisWire {
       ] as const) {
         this.#sockets.add(from)
         from.on('error', () => {})
-        from.on('data', (data) => to.write(data))
+        from.on('data', (data) => {
+          if (from === near) this.chunksUp += 1
+          to.write(data)
+        })
         from.on('close', () => {
           this.#sockets.delete(from)
           to.destroy()
