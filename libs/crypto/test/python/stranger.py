@@ -88,7 +88,7 @@ def normal_pin(text):
     return clean(text, 128, ("Cc", "Cs", "Co", "Cn")).encode()
 
 def pin_of(typed):
-    words = [word for word in re.split(SPACES.pattern + "|-+", typed.lower()) if word]
+    words = re.split("[-" + SPACES.pattern[1:], SPACES.sub(" ", typed).strip(" ").lower())
     is_code = len(words) >= 5 and set(words) <= set(Mnemonic("english").wordlist)
     return normal_pin("-".join(words) if is_code else typed)
 
@@ -125,8 +125,8 @@ class Room:
         return version + commitment + AESGCM(key).encrypt(nonce, text.ljust(256, b"\0"), aad)
 
     def open_profile(self, session, tag, sealed):
-        need(len(sealed) == 292, "profile length")
         version = sealed[:4]
+        need(len(sealed) == 292 and any(version), "profile length or version")
         (key, nonce, commitment), aad = self.profile_keys(session, version, tag)
         need(hmac.compare_digest(commitment, sealed[4:20]), "commitment")
         text = AESGCM(key).decrypt(nonce, sealed[20:], aad)
@@ -165,6 +165,7 @@ class Room:
         end = 3 + length + 8 + 24
         need(bucket(end + 64) == len(text) and not any(text[end + 64:]), "padding")
         verify(pk, text[end:end + 64], label("frame sign") + self.id + header + sha(text[:end]))
+        need(max(struct.unpack(">Q8xQ", text[end - 32:end - 8])) <= U64_MAX, "time or view")
         return (text[3:3 + length].decode() if kind == 1 else None), text[end - 24:end]
 
 class Session:
