@@ -419,9 +419,9 @@ export function configHelp(): string {
 
 Usage: pychat-relay [--check-config | --print-docs | --version | --help]
 
-  npx pychat-relay                                      one node, nothing else needed
-  PYCHAT_REDIS_URL=redis://10.0.0.5:6379 npx pychat-relay    one of many nodes
-  npx pychat-admin servers                              what it carries
+  npx pychat-relay                                            one node, nothing else needed
+  PYCHAT_REDIS_URL=redis://10.0.0.5:6379 npx pychat-relay     one of many nodes
+  npx pychat-admin servers                                    the rooms it carries
 
 Options:
   --check-config   check the settings and say so, without starting
@@ -430,7 +430,7 @@ Options:
   --help           print this
 
 It stops on SIGTERM or Ctrl-C within 10 seconds, and tells its clients to reconnect; a second signal stops it at once.
-Exit codes: 0 stopped, 1 could not start, 78 wrong settings.
+Exit codes: 0 stopped, 1 could not start, 2 unknown option, 78 wrong settings.
 
 Settings (environment):
 `
