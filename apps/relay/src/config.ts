@@ -437,7 +437,7 @@ Settings (environment):
   for (const setting of Object.values(settings) as Setting<unknown>[]) {
     text += `\n  ${setting.env}  (${defaultOf(setting)})\n`
     text += wrap(
-      `${setting.sentence} ${setting.form}${setting.unit ? ` ${setting.unit}` : ''}.`,
+      `${setting.sentence} [${setting.form}${setting.unit ? ` ${setting.unit}` : ''}]`,
       '      ',
       100,
     )
