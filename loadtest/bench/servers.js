@@ -10,7 +10,7 @@ import { dialects } from './driver.js'
 const here = (path) => fileURLToPath(new URL(path, import.meta.url))
 const relay = here('../../apps/relay/bin/pychat-relay.js')
 const manyMessages = {
-  PYCHAT_FRAMES_PER_SECOND: '1000000',
+  PYCHAT_FRAMES_PER_SECOND: '100000',
   PYCHAT_BYTES_PER_SECOND: '1000000000',
 }
 
