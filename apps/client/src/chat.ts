@@ -16,6 +16,7 @@ const drainMs = 10_000
 /** Typed lines wait in the system while so many messages are on their way. */
 const pendingHigh = 128
 const unreadableEveryMs = 10_000
+const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 export type ChatOptions = {
   url: string
@@ -60,6 +61,7 @@ export function runChat(
     let over = false
     let paused = false
     let unreadable = 0
+    let lastConfirmedAt = 0
     let unreadableTimer: NodeJS.Timeout | null = null
     let drainTimer: NodeJS.Timeout | null = null
     const typed: string[] = []
@@ -71,8 +73,7 @@ export function runChat(
       for (const timer of confirmTimers.values()) clearTimeout(timer)
       if (drainTimer) clearTimeout(drainTimer)
       if (unreadableTimer) clearTimeout(unreadableTimer)
-      process.removeListener('SIGTERM', leaveNow)
-      process.removeListener('SIGHUP', leaveNow)
+      for (const signal of signals) process.removeListener(signal, leaveNow)
       void client.stop().then(() => {
         screen.close()
         resolve(code)
@@ -121,13 +122,17 @@ export function runChat(
     function say(text: string) {
       const id = client.send(text)
       if (!client.pending().some((item) => item.id === id)) return
-      confirmTimers.set(
-        id,
-        setTimeout(() => {
-          confirmTimers.delete(id)
-          notice('not-sent-yet', `Not sent yet: ${text}`)
-        }, confirmWithinMs),
-      )
+      watch(id, text, confirmWithinMs)
+    }
+    /** Tells once of a message that waits while nothing moves; in a long queue that does move, waiting is normal. */
+    function watch(id: number, text: string, ms: number) {
+      const look = () => {
+        confirmTimers.delete(id)
+        const leftMs = lastConfirmedAt + confirmWithinMs - Date.now()
+        if (leftMs > 0) watch(id, text, leftMs)
+        else notice('not-sent-yet', `Not sent yet: ${text}`)
+      }
+      confirmTimers.set(id, setTimeout(look, ms))
     }
     function takeTyped() {
       while (!over && client.pending().length < pendingHigh) {
@@ -144,12 +149,12 @@ export function runChat(
     }
     function confirmed(id: number | undefined) {
       if (id === undefined) return
+      lastConfirmedAt = Date.now()
       clearTimeout(confirmTimers.get(id))
       confirmTimers.delete(id)
     }
 
     client.on('state', (event) => {
-      // Whoever waits for "ready" is told of the first tries only when they fail.
       const text = event.detail
       show({
         type: 'state',
@@ -236,8 +241,7 @@ export function runChat(
       ended: leaveWhenSent,
       interrupted: leaveNow,
     })
-    process.once('SIGTERM', leaveNow)
-    process.once('SIGHUP', leaveNow)
+    for (const signal of signals) process.once(signal, leaveNow)
     client.start()
   })
 }

@@ -72,6 +72,7 @@ export function createClient(options: ClientOptions, ports: ClientPorts): Client
   let takenCounter = 0
 
   let state: ConnectionState = 'connecting'
+  let lastDetail = ''
   let inRoom = false
   let everReady = false
   let ended = false
@@ -149,7 +150,9 @@ export function createClient(options: ClientOptions, ports: ClientPorts): Client
     if (!ended) emitter.emit(event, value)
   }
   function changeState(event: ClientEvents['state']) {
+    if (event.state === state && event.detail === lastDetail && event.retryInMs === undefined) return
     state = event.state
+    lastDetail = event.detail
     emit('state', event)
   }
   function nextRequest(): number {

@@ -3,7 +3,7 @@
 import { clearScreenDown, createInterface, cursorTo, type Interface, moveCursor } from 'node:readline'
 import type { Screen } from '../chat-events.ts'
 import { sanitiseName } from '../sanitise.ts'
-import { eventLines, type Paint } from './lines.ts'
+import { createEventLines, type Paint } from './lines.ts'
 
 type Key = { name?: string; ctrl?: boolean; meta?: boolean } | undefined
 
@@ -23,7 +23,9 @@ export function createInteractiveScreen(
     if (!(key?.ctrl && key.name === 'c')) interruptedOnce = false
   }
   let interruptedOnce = false
+  /** Readline is gone: no prompt any more. */
   let closed = false
+  const linesOf = createEventLines(paint)
 
   const reader = createInterface({ input, output, terminal: true, historySize: 200 })
   input.prependListener('keypress', beforeKey)
@@ -31,19 +33,22 @@ export function createInteractiveScreen(
 
   /** Removes prompt and draft from the screen, prints, and puts them back below. */
   function above(print: () => void) {
+    wipePrompt()
+    print()
+    // The prompt starts on a fresh row now: readline must not climb up to where it was.
+    Object.assign(reader, { prevRows: 0 })
+    reader.prompt(true)
+  }
+  function wipePrompt() {
     const { rows } = reader.getCursorPos()
     if (rows > 0) moveCursor(output, 0, -rows)
     cursorTo(output, 0)
     clearScreenDown(output)
-    print()
-    // The prompt starts on a fresh row now: readline must not climb up to where it was.
-    Object.assign(reader, { prevRows: 0 })
-    if (!closed) reader.prompt(true)
   }
 
   return {
     show(event) {
-      const lines = eventLines(event, paint, new Date())
+      const lines = linesOf(event)
       if (lines === null) return
       if (closed) output.write(`${lines}\n`)
       else above(() => output.write(`${lines}\n`))
@@ -54,7 +59,7 @@ export function createInteractiveScreen(
         moveCursor(output, 0, -(rowsOfLine + 1))
         cursorTo(output, 0)
         clearScreenDown(output)
-        reader.prompt()
+        if (!closed) reader.prompt()
         line(text)
       })
       reader.on('SIGINT', () => {
@@ -69,7 +74,10 @@ export function createInteractiveScreen(
         above(() => output.write(`${paint('quiet', `* ${quitHint}`)}\n`))
       })
       reader.on('close', () => {
-        if (!closed) ended()
+        if (closed) return
+        closed = true
+        wipePrompt()
+        ended()
       })
       reader.on('SIGCONT', () => reader.prompt(true))
       reader.prompt()
@@ -77,13 +85,10 @@ export function createInteractiveScreen(
     pause: () => {},
     resume: () => {},
     close() {
+      input.removeListener('keypress', beforeKey)
       if (closed) return
       closed = true
-      input.removeListener('keypress', beforeKey)
-      const { rows } = reader.getCursorPos()
-      if (rows > 0) moveCursor(output, 0, -rows)
-      cursorTo(output, 0)
-      clearScreenDown(output)
+      wipePrompt()
       reader.close()
     },
   }

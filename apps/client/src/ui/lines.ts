@@ -23,8 +23,25 @@ const warningNotices = new Set([
   'not-sent-yet',
 ])
 
-/** @returns whole lines without the last newline, or null for an event that has nothing to show */
-export function eventLines(event: ChatEvent, paint: Paint, now: Date): string | null {
+export type EventLines = (event: ChatEvent) => string | null
+
+/**
+ * Repeated tries of a long outage are one line, not hundreds.
+ * @returns makes whole lines without the last newline, or null for an event that has nothing new to show
+ */
+export function createEventLines(paint: Paint): EventLines {
+  let shownState: (ChatEvent & { type: 'state' }) | null = null
+  return (event) => {
+    if (event.type === 'state') {
+      if (event.state === 'connecting' && shownState !== null) return null
+      if (event.state === shownState?.state && event.text === shownState.text) return null
+      shownState = event
+    }
+    return eventLines(event, paint, new Date())
+  }
+}
+
+function eventLines(event: ChatEvent, paint: Paint, now: Date): string {
   switch (event.type) {
     case 'ready': {
       const others = event.users.filter((name) => name !== event.user)
@@ -67,9 +84,7 @@ export function eventLines(event: ChatEvent, paint: Paint, now: Date): string | 
 
 function stateText(event: ChatEvent & { type: 'state' }): string {
   const text = sanitiseLine(event.text)
-  if (event.state !== 'offline' || event.retryInMs === undefined) return text
-  const seconds = Math.round(event.retryInMs / 1000)
-  return `${text} ${seconds < 1 ? 'Trying again now.' : `Trying again in ${seconds} s.`}`
+  return event.state === 'offline' ? `${text} Trying again until it works.` : text
 }
 
 function clock(time: Date): string {
