@@ -71,6 +71,8 @@ async function run(): Promise<void> {
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
+  // Its terminal was closed.
+  process.on('SIGHUP', stop)
   endOnFault(log)
 
   try {

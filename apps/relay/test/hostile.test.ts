@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs'
 import { closeTable, decodeRelayControl } from '@pychat/protocol'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
+import { loadUwsBinary } from '../src/transport/uws-binary.ts'
 import { type RelayChild, startRelay } from './child.ts'
 import { connect, frame, joinMessage, session } from './wire-client.ts'
 
@@ -74,7 +75,9 @@ function residentBytes(pid: number): number {
   }
 }
 
-describe.each(['uws', 'ws'])('hostile input on %s', (transport) => {
+const transports = ['uws', 'ws'].filter((kind) => kind === 'ws' || loadUwsBinary().ok)
+
+describe.each(transports)('hostile input on %s', (transport) => {
   let relay: RelayChild
   beforeAll(async () => {
     relay = await startRelay({ PYCHAT_TRANSPORT: transport })

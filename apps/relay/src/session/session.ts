@@ -211,9 +211,11 @@ export class Session implements SocketHandler {
     }
   }
 
-  closed(_code: number): void {
+  closed(code: number): void {
     if (this.state === 'closed') return
     this.state = 'closed'
+    // The one close that the transport decides by itself.
+    if (code === closeTable.slowReader.code) bump(this.#context.figures.closed, 'slowReader')
     for (const entry of this.#joined) {
       if (entry.pending !== null) this.#context.joinSettled(this, entry.room)
       if (entry.membership !== null) {

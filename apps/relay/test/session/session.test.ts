@@ -523,6 +523,13 @@ describe('trouble', () => {
     expect(registry.size()).toBe(0)
   })
 
+  test('a reader that the transport cut off is counted', () => {
+    const { open, figures } = house()
+    open().session.closed(closeTable.slowReader.code)
+    open().vanish()
+    expect(figures.closed).toEqual({ slowReader: 1 })
+  })
+
   test('a drain spreads the reconnects over its time', () => {
     const { open, registry } = house()
     const peers = Array.from({ length: 10 }, () => open())
