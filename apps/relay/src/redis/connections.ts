@@ -61,7 +61,8 @@ export class Connections {
   #closed = false
   #checking = false
   #refreshing = false
-  #lastError: unknown = null
+  /** What went wrong on the way to being open: the error that ends it is seldom the one that explains it. */
+  readonly #openErrors: unknown[] = []
 
   constructor(address: RedisAddress, options: ConnectionsOptions) {
     this.#address = address
@@ -93,12 +94,11 @@ export class Connections {
       })
     }
     // Errors of connections show in `close` and in failed checks; without a listener they would be printed.
-    this.commands.on('error', (error: unknown) => {
-      this.#lastError = error
-    })
-    this.commands.on('node error', (error: unknown) => {
-      this.#lastError = error
-    })
+    const note = (error: unknown) => {
+      if (!this.#opened) this.#openErrors.push(error)
+    }
+    this.commands.on('error', note)
+    this.commands.on('node error', note)
     this.commands.on('close', () => this.#lost())
     this.scripts = createScripts(this.commands)
     this.subscriptions = new Subscriptions({
@@ -257,8 +257,10 @@ export class Connections {
 
   #openError(error: unknown): StoreError {
     if (error instanceof StoreError) return error
-    const text = [error, this.#lastError].map((each) => (each instanceof Error ? each.message : '')).join(' ')
-    const cause = causeOf(this.#lastError ?? error)
+    const text = [error, ...this.#openErrors]
+      .map((each) => (each instanceof Error ? each.message : ''))
+      .join(' ')
+    const cause = causeOf(this.#openErrors.at(-1) ?? error)
     if (/WRONGPASS|NOAUTH|NOPERM|invalid password|AUTH/i.test(text)) {
       return new StoreError(
         'refused',

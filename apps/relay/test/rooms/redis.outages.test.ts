@@ -1,7 +1,8 @@
 // The store goes away and comes back: what a node says, refuses and makes good.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { parseRedisAddress } from '../../src/redis/address.ts'
 import { freePort, localBinary, RedisProcess } from '../support/redis.servers.ts'
-import { getRedis } from '../support/redis.ts'
+import { getRedis, getRedisCluster } from '../support/redis.ts'
 import { RedisWire } from '../support/wire.ts'
 import { joined, type Node, newRoom, publish, request } from './contract.ts'
 import { type RedisNode, redisFactory } from './redis.nodes.ts'
@@ -89,6 +90,33 @@ describe('a node whose Redis goes away', () => {
     await wire.open()
     await node.until(() => node.replaced.length === 1)
     expect(node.replaced).toEqual([old.membership])
+  })
+
+  it('holds back what follows a join until the joiner can hear it, however late the answer', async () => {
+    const room = newRoom()
+    await joined(node, request(room))
+    const bob = await joined(other, request(room))
+    let talking = true
+    let counter = 0
+    const talk = (async () => {
+      while (talking) {
+        counter += 1
+        await publish(other, bob, counter)
+        await new Promise((resolve) => setTimeout(resolve, 2))
+      }
+    })()
+    await node.until(() => node.seqs(room).length > 5)
+    wire.answersLateMs = 100
+    const carol = await joined(node, request(room))
+    // Here the session subscribes its socket to the room.
+    const before = node.seqs(room).length
+    await node.until(() => node.seqs(room).length > before)
+    expect(node.seqs(room)[before]).toBeLessThanOrEqual(carol.seq + 1)
+    wire.answersLateMs = 0
+    talking = false
+    await talk
+    await node.until(() => node.seqs(room).length === counter)
+    expect(node.seqs(room)).toEqual(Array.from({ length: counter }, (_, i) => i + 1))
   })
 
   it('keeps its lease when Redis hung for longer than a lease lasts', async () => {
@@ -182,5 +210,37 @@ describe('a node that starts', () => {
     await expect(starting).rejects.toMatchObject({ name: 'StoreError', code: 'refused', retryable: false })
     const error = await starting.catch((caught) => caught)
     expect(`${error} ${error.cause?.stack} ${JSON.stringify(error.cause)}`).not.toContain('hidden-word')
+  })
+
+  it('says that a server is too old', async () => {
+    const wire = new RedisWire(getRedis())
+    await wire.open()
+    wire.rewrite = (answer) =>
+      Buffer.from(answer.toString('latin1').replace(/redis_version:\d/, 'redis_version:6'), 'latin1')
+    const starting = redisFactory(wire.url).node()
+    await expect(starting).rejects.toMatchObject({ name: 'StoreError', code: 'too-old', retryable: false })
+    await expect(starting).rejects.toThrow(/is version 6\.\d.*needs Redis 7\.0/)
+    await wire.cut()
+  })
+
+  it('says how to write the address of the other kind of Redis', async () => {
+    const part = parseRedisAddress(getRedisCluster()).hosts[0]
+    await expect(redisFactory(`redis://127.0.0.1:${part?.port}`).node()).rejects.toThrow(
+      /redis\+cluster:\/\//,
+    )
+    await expect(redisFactory(getRedis().replace('redis:', 'redis+cluster:')).node()).rejects.toThrow(
+      /no Redis Cluster/,
+    )
+  })
+
+  it.skipIf(localBinary() === null)('signs in with the password of its address', async () => {
+    const server = new RedisProcess(localBinary() ?? '', await freePort(), ['--requirepass', 'hidden word'])
+    await server.start()
+    await expect(redisFactory(server.url).node()).rejects.toMatchObject({ code: 'refused' })
+    const node = await redisFactory(server.url.replace('//', '//:hidden%20word@')).node()
+    const alice = await joined(node, request(newRoom()))
+    expect(await publish(node, alice, 1)).toEqual({ status: 'taken', seq: 1 })
+    await node.rooms.stop()
+    await server.remove()
   })
 })

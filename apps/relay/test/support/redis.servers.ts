@@ -77,7 +77,11 @@ export class RedisProcess {
       child.once('exit', () => reject(new Error(`${this.#binary} ended at once; run it by hand to see why.`)))
       child.once('error', reject)
     })
-    await Promise.race([client.ping(), gone]).finally(() => client.disconnect())
+    const answered = client.ping().catch((error: Error) => {
+      // It runs, and wants a password.
+      if (!/NOAUTH/.test(error.message)) throw error
+    })
+    await Promise.race([answered, gone]).finally(() => client.disconnect())
   }
 
   /** Stops it without ending it, as a machine that hangs. */

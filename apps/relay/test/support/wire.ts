@@ -5,8 +5,11 @@ export class RedisWire {
   #server: Server | null = null
   #port = 0
   #frozen = false
-  /** How often bytes came from the node. */
-  chunksUp = 0
+  #accepted = 0
+  /** Answers on the first connection, the one for commands, come so many milliseconds late. */
+  answersLateMs = 0
+  /** Changes answers; must keep their length. */
+  rewrite: (answer: Buffer) => Buffer = (answer) => answer
   readonly #target: { host: string; port: number }
   readonly #sockets = new Set<Socket>()
 
@@ -24,15 +27,19 @@ export class RedisWire {
   async open(): Promise<void> {
     const server = createServer((near) => {
       const far = dial(this.#target)
+      this.#accepted += 1
+      const late = this.#accepted === 1
       for (const [from, to] of [
         [near, far],
         [far, near],
       ] as const) {
         this.#sockets.add(from)
         from.on('error', () => {})
-        from.on('data', (data) => {
-          if (from === near) this.chunksUp += 1
-          to.write(data)
+        from.on('data', (chunk) => {
+          const data = from === far ? this.rewrite(chunk) : chunk
+          if (late && from === far && this.answersLateMs > 0)
+            setTimeout(() => to.write(data), this.answersLateMs)
+          else to.write(data)
         })
         from.on('close', () => {
           this.#sockets.delete(from)
