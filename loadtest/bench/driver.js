@@ -19,6 +19,8 @@ function clientFrame(opcode, payload) {
   return Buffer.concat([head, payload])
 }
 
+const aliveMs = 10_000
+const pong = clientFrame(10, Buffer.alloc(0))
 const text = (value) => clientFrame(1, Buffer.from(value))
 const serverFrameBytes = (payloadBytes) => payloadBytes + (payloadBytes < 126 ? 2 : 4)
 
@@ -119,6 +121,10 @@ export class Connection {
             socket.on('data', (counted) => {
               connection.bytes += counted.length
             })
+            // Servers cut off who never answers a ping. A pong that nobody asked for (RFC 6455 section 5.5.3) says as
+            // much, and the driver need not look into what it counts.
+            const alive = setInterval(() => socket.write(pong), aliveMs)
+            socket.once('close', () => clearInterval(alive))
             resolve(connection)
           } else if (step) {
             said = ''
