@@ -1,20 +1,24 @@
 // The real program in a pseudo-terminal, its screen rendered: questions, drafts, signals, and a safe terminal.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { endAll, startNode } from './e2e/processes.ts'
 import { type FakeRelay, startFakeRelay } from './fake-relay.ts'
 import { hostile } from './hostile-strings.ts'
 import { endPrograms, startInTerminal, startPiped } from './program.ts'
 
 let relay: FakeRelay
+let url: string
 beforeEach(async () => {
   relay = await startFakeRelay()
+  url = relay.url
 })
 afterEach(async () => {
   endPrograms()
+  await endAll()
   await relay.close()
 })
 
 const pin = { PYCHAT_PIN: 'secret123' }
-const flags = (user: string) => ['--relay', relay.url, '--server', 'MyFriends', '--user', user]
+const flags = (user: string) => ['--relay', url, '--server', 'MyFriends', '--user', user]
 const bobJson = () => startPiped([...flags('Bob'), '--json'], pin)
 
 describe('questions', () => {
@@ -120,6 +124,30 @@ describe('the chat screen', () => {
     expect(alice.rows().join('\n')).not.toContain('never mind')
   })
 
+  it('sends what still waits after Ctrl-D before it leaves', async () => {
+    const alice = startInTerminal(flags('Alice'), pin)
+    await alice.untilRow('You are alone here.')
+    relay.takesFrames = false
+    alice.type('wait for me\r\x04')
+    await alice.untilRow('* Not sent yet: wait for me')
+    relay.takesFrames = true
+    relay.cut()
+    expect(await alice.exited).toBe(0)
+    expect(alice.rows().at(-1)).toMatch(/^\d\d:\d\d Alice: wait for me$/)
+  })
+
+  it('tells of a long outage in a few lines', async () => {
+    const alice = startInTerminal(flags('Alice'), pin, { cols: 120, rows: 30 })
+    await alice.untilRow('You are alone here.')
+    await relay.close()
+    await alice.untilRow('is the relay running there? Trying again until it works.')
+    await new Promise((resolve) => setTimeout(resolve, 3000))
+    expect(alice.rows().filter((row) => row.includes('Trying again')).length).toBeLessThanOrEqual(2)
+    relay = await startFakeRelay(Number(new URL(url).port))
+    const connected = () => alice.rows().filter((row) => row.endsWith('* Connected to the relay.')).length
+    await expect.poll(connected, { timeout: 12_000 }).toBe(2)
+  }, 30_000)
+
   it('shows help for a command with an example, and who is here', async () => {
     const alice = startInTerminal(flags('Alice'), pin)
     await alice.untilRow('MyFriends>')
@@ -141,7 +169,11 @@ describe('the chat screen', () => {
   })
 })
 
-describe('hostile text', () => {
+describe('hostile text through a real relay', () => {
+  beforeEach(async () => {
+    url = (await startNode()).url
+  })
+
   /** What our own screen may send: cursor moves, erasing, colours. */
   const ownSequences = /\x1b\[[0-9;]*[mABCDGJKH]/g
 

@@ -18,8 +18,8 @@ import {
   type RelayControlOf,
   type SessionId,
 } from '@pychat/protocol'
-import { type ConnectionState, createConnection } from './connection.ts'
-import { type ClientEvents, createEmitter, type Emitter, type User } from './events.ts'
+import { createConnection } from './connection.ts'
+import { type ClientEvents, type ConnectionState, createEmitter, type Emitter, type User } from './events.ts'
 import { createInbox } from './inbox.ts'
 import { createOutbox, type Outbox, type Pending, pendingMax } from './outbox.ts'
 import type { ClientPorts } from './ports.ts'

@@ -15,9 +15,6 @@ import {
 import type { ClientEvents } from './events.ts'
 import type { ClientPorts, ClientSocket } from './ports.ts'
 
-/** `degraded`: in the room, but the relay cannot take messages now. `offline`: waiting for the next try. */
-export type ConnectionState = 'connecting' | 'online' | 'degraded' | 'offline'
-
 const backoffFirstMs = 500
 const backoffMaxMs = 30_000
 /** A connection that lasted so long proves that things are well: the next loss starts with short pauses. */

@@ -1,6 +1,7 @@
 // The typed events of a client and the small emitter behind `on`. A listener's mistake is the host's: it is thrown
 // on, except that the engine's own state is already settled when an event is emitted.
-import type { ConnectionState } from './connection.ts'
+/** `degraded`: in the room, but the relay cannot take messages now. `offline`: waiting for the next try. */
+export type ConnectionState = 'connecting' | 'online' | 'degraded' | 'offline'
 
 export type User = {
   /** As its owner spells it. Comes from the network: sanitise before it reaches a terminal. */
