@@ -84,6 +84,10 @@ type PendingJoin = {
   replacedGeneration: number
 }
 
+/** What one connection may send. */
+type Budget = { frames: TokenBucket; bytes: TokenBucket; controls: TokenBucket; strikes: TokenBucket }
+
+const none: readonly Joined[] = []
 const heldBytesMax = 262_144
 const pendingRequestsMax = 8
 /** Messages over the limits that are answered before the connection is closed, in seconds of the frame limit. */
@@ -98,26 +102,18 @@ export class Session implements SocketHandler {
   readonly openedAt: number
   state: 'greeting' | 'open' | 'closed' = 'greeting'
   readonly #context: SessionContext
-  readonly #frames: TokenBucket
-  readonly #bytes: TokenBucket
-  readonly #controls: TokenBucket
-  readonly #strikes: TokenBucket
+  /** Made when the first message comes: most connections are idle, and there are many. */
+  #budget: Budget | null = null
   #badMessages = 0
   #pendingRequests = 0
-  #joined: Joined[] = []
+  #joined: readonly Joined[] = none
   /** Rooms this connection was put out of or left: names the room in late nacks. */
-  #former: Joined[] = []
+  #former: readonly Joined[] = none
 
   constructor(socket: Socket, context: SessionContext) {
-    const { framesPerSecond, bytesPerSecond } = context.settings
-    const now = context.now()
     this.socket = socket
-    this.openedAt = now
+    this.openedAt = context.now()
     this.#context = context
-    this.#frames = new TokenBucket(framesPerSecond, framesPerSecond * burstSeconds, now)
-    this.#bytes = new TokenBucket(bytesPerSecond, bytesPerSecond * burstSeconds, now)
-    this.#controls = new TokenBucket(framesPerSecond, framesPerSecond * burstSeconds, now)
-    this.#strikes = new TokenBucket(framesPerSecond, framesPerSecond * strikesSeconds, now)
   }
 
   binary(frame: Uint8Array): void {
@@ -145,10 +141,11 @@ export class Session implements SocketHandler {
       return
     }
     const now = this.#context.now()
-    let waitMs = this.#frames.take(1, now)
+    const budget = this.#spend(now)
+    let waitMs = budget.frames.take(1, now)
     if (waitMs === 0) {
-      waitMs = this.#bytes.take(frame.length, now)
-      if (waitMs > 0) this.#frames.refund(1)
+      waitMs = budget.bytes.take(frame.length, now)
+      if (waitMs > 0) budget.frames.refund(1)
     }
     if (waitMs > 0) {
       if (this.#strike()) this.#nack(entry.room, entry.session, counter, 'too-fast', { retryMs: waitMs })
@@ -191,7 +188,8 @@ export class Session implements SocketHandler {
       this.#bad(new ProtocolError('bad-message', 'second hello'))
       return
     }
-    const waitMs = this.#controls.take(1, this.#context.now())
+    const now = this.#context.now()
+    const waitMs = this.#spend(now).controls.take(1, now)
     if (waitMs > 0) {
       if (this.#strike()) this.#refuse(message.id, 'too-fast', waitMs)
       return
@@ -224,8 +222,8 @@ export class Session implements SocketHandler {
         else this.#release(entry.membership, 'lost')
       }
     }
-    this.#joined = []
-    this.#former = []
+    this.#joined = none
+    this.#former = none
     this.#context.ended(this)
   }
 
@@ -316,7 +314,7 @@ export class Session implements SocketHandler {
       inFlight: 0,
       tail: null,
     }
-    this.#joined.push(entry)
+    this.#joined = [...this.#joined, entry]
     this.#context.joinPending(this, room)
     let result: JoinResult
     try {
@@ -495,9 +493,15 @@ export class Session implements SocketHandler {
     this.#send({ t: 'nack', room, session, counter, code, ...more })
   }
 
+  #spend(now: number): Budget {
+    this.#budget ??= createBudget(this.#context.settings, now)
+    return this.#budget
+  }
+
   /** Counts a message that was out of bounds. @returns false when it was one too many: the connection is closing */
   #strike(): boolean {
-    if (this.#strikes.take(1, this.#context.now()) === 0) return true
+    const now = this.#context.now()
+    if (this.#spend(now).strikes.take(1, now) === 0) return true
     this.end('tooFast')
     return false
   }
@@ -522,6 +526,15 @@ export class Session implements SocketHandler {
 
   #run(work: Promise<void>): void {
     work.catch((error: unknown) => this.#ourFault(error))
+  }
+}
+
+function createBudget({ framesPerSecond, bytesPerSecond }: SessionSettings, now: number): Budget {
+  return {
+    frames: new TokenBucket(framesPerSecond, framesPerSecond * burstSeconds, now),
+    bytes: new TokenBucket(bytesPerSecond, bytesPerSecond * burstSeconds, now),
+    controls: new TokenBucket(framesPerSecond, framesPerSecond * burstSeconds, now),
+    strikes: new TokenBucket(framesPerSecond, framesPerSecond * strikesSeconds, now),
   }
 }
 
