@@ -66,8 +66,8 @@ describe('scripts', () => {
       redis.hgetall(roomKey),
       redis.hgetall(members),
       redis.hgetall(names),
-      redis.zrange(gone, 0, -1, 'WITHSCORES'),
-      redis.zrange(roster, 0, -1, 'WITHSCORES'),
+      redis.zrange(gone, '0', '-1', 'WITHSCORES'),
+      redis.zrange(roster, '0', '-1', 'WITHSCORES'),
     ])
   }
 
