@@ -7,7 +7,7 @@ import { RawMember, randomId } from './raw-member.ts'
 afterEach(endAll)
 
 const clients = 500
-const rounds = Number(process.env['PYCHAT_TEST_NAME_ROUNDS'] ?? 20)
+const rounds = Number(process.env['PYCHAT_TEST_NAME_ROUNDS'] ?? 100)
 
 const cluster = async (size: number) => {
   const settings = { PYCHAT_REDIS_URL: inject('redisUrl'), PYCHAT_REDIS_PREFIX: `names-${randomId(4)}` }
