@@ -76,6 +76,7 @@ export function createClient(options: ClientOptions, ports: ClientPorts): Client
   let inRoom = false
   let everReady = false
   let ended = false
+  let stopping: Promise<void> | null = null
   let degraded = false
   let lastId = 0
   let lastRequest = 0
@@ -421,13 +422,17 @@ export function createClient(options: ClientOptions, ports: ClientPorts): Client
     get state() {
       return state
     },
-    async stop() {
-      if (ended) return
-      if (inRoom) {
-        await new Promise<void>((resolve) => leave(leaveTimeoutMs, () => resolve(), resolve))
-      }
-      end('quit', 'You left the room.')
+    stop() {
+      stopping ??= leaveAndEnd()
+      return stopping
     },
+  }
+
+  async function leaveAndEnd(): Promise<void> {
+    if (inRoom && !ended) {
+      await new Promise<void>((resolve) => leave(leaveTimeoutMs, () => resolve(), resolve))
+    }
+    end('quit', 'You left the room.')
   }
 
   function refusal(id: number, text: string): string | null {

@@ -1,5 +1,5 @@
 // A relay that lies: nothing it does makes the engine throw, show a wrong word, or hide a missing one.
-import type { RoomKeys } from '@pychat/crypto'
+import { createSession, nameTag, type RoomKeys, sealProfile } from '@pychat/crypto'
 import {
   encodeBase64url,
   encodeControl,
@@ -10,7 +10,7 @@ import {
 } from '@pychat/protocol'
 import fc from 'fast-check'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { chainOf, epochA, epochB, Person, testRoom, World } from './world.ts'
+import { chainOf, epochA, epochB, Person, seededRandom, testRoom, World } from './world.ts'
 
 let room: RoomKeys
 let world: World
@@ -130,6 +130,20 @@ describe('a hostile relay', () => {
     expect(world.of('unreadable').length).toBeGreaterThan(0)
     world.deliver(bob.says('hi'), 1)
     expect(world.texts()).toEqual([])
+  })
+
+  it('cannot give a session that is here another key, even with the help of a member', () => {
+    world.enter([bob.member])
+    const other = createSession(seededRandom('other key'))
+    const stolen = { ...other, id: bob.session.id, idBytes: bob.session.idBytes }
+    const profile = encodeBase64url(sealProfile(room, stolen, 'Bobby', 2))
+    world.tell({
+      t: 'arrived',
+      room: room.id,
+      member: { ...bob.member, tag: nameTag(room, 'Bobby'), profile },
+    })
+    expect(world.client.users().map(({ name }) => name)).toEqual(['Alice', 'Bob'])
+    expect(world.of('unreadable')).toHaveLength(1)
   })
 
   it('is asked for the roster when a frame comes from nobody we know, and order is kept meanwhile', () => {

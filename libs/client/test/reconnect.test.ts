@@ -186,6 +186,7 @@ describe('joining', () => {
   it('leaves and closes when stopped, also when the relay does not answer', async () => {
     world.enter()
     const stopped = world.client.stop()
+    expect(world.client.stop()).toBe(stopped)
     expect(world.socket.sent.at(-1)).toMatchObject({ t: 'leave' })
     world.pass(1000)
     await stopped
