@@ -1,6 +1,12 @@
 // A member that speaks the bare protocol without keys: for tests of what a relay does, by the hundred.
 import { randomBytes } from 'node:crypto'
-import { type ClientControl, decodeRelayControl, encodeControl, type RelayControl } from '@pychat/protocol'
+import {
+  type ClientControl,
+  decodeRelayControl,
+  encodeControl,
+  errorTable,
+  type RelayControl,
+} from '@pychat/protocol'
 import WebSocket from 'ws'
 
 export const randomId = (bytes = 16) => randomBytes(bytes).toString('hex')
@@ -37,13 +43,19 @@ export class RawMember {
     this.#socket.send(encodeControl(message))
   }
 
-  /** Asks to join and returns the answer, "joined" or "refused". */
+  /** Asks to join, again after each "later" of the error table, and returns the answer: "joined" or a lasting "refused". */
   async join(room: string, tag: string, session = randomId(), secret = randomId()): Promise<RelayControl> {
-    const id = this.#nextId
-    this.#nextId += 1
     const profile = randomBytes(292).toString('base64url')
-    this.send({ t: 'join', id, room, session, secret, tag, profile } as ClientControl)
-    return this.until((message) => (message.t === 'joined' || message.t === 'refused') && message.id === id)
+    for (;;) {
+      const id = this.#nextId
+      this.#nextId += 1
+      this.send({ t: 'join', id, room, session, secret, tag, profile } as ClientControl)
+      const answer = await this.until(
+        (message) => (message.t === 'joined' || message.t === 'refused') && message.id === id,
+      )
+      if (answer.t !== 'refused' || errorTable[answer.code].retry === 'never') return answer
+      await new Promise((resolve) => setTimeout(resolve, answer.retryMs ?? 1_000))
+    }
   }
 
   async leave(room: string): Promise<void> {
