@@ -43,26 +43,27 @@ export class RawMember {
     this.#socket.send(encodeControl(message))
   }
 
-  /** Asks to join, again after each "later" of the error table, and returns the answer: "joined" or a lasting "refused". */
-  async join(room: string, tag: string, session = randomId(), secret = randomId()): Promise<RelayControl> {
+  /** @returns "joined", or "refused" for good */
+  join(room: string, tag: string, session = randomId(), secret = randomId()): Promise<RelayControl> {
     const profile = randomBytes(292).toString('base64url')
+    return this.#ask((id) => ({ t: 'join', id, room, session, secret, tag, profile }) as ClientControl)
+  }
+
+  /** @returns "left", or "refused" for good */
+  leave(room: string): Promise<RelayControl> {
+    return this.#ask((id) => ({ t: 'leave', id, room }) as ClientControl)
+  }
+
+  /** Asks, and asks again after each "later" of the error table. */
+  async #ask(request: (id: number) => ClientControl): Promise<RelayControl> {
     for (;;) {
       const id = this.#nextId
       this.#nextId += 1
-      this.send({ t: 'join', id, room, session, secret, tag, profile } as ClientControl)
-      const answer = await this.until(
-        (message) => (message.t === 'joined' || message.t === 'refused') && message.id === id,
-      )
+      this.send(request(id))
+      const answer = await this.until((message) => 'id' in message && message.id === id)
       if (answer.t !== 'refused' || errorTable[answer.code].retry === 'never') return answer
       await new Promise((resolve) => setTimeout(resolve, answer.retryMs ?? 1_000))
     }
-  }
-
-  async leave(room: string): Promise<void> {
-    const id = this.#nextId
-    this.#nextId += 1
-    this.send({ t: 'leave', id, room } as ClientControl)
-    await this.until((message) => message.t === 'left' && message.id === id)
   }
 
   until(fits: (message: RelayControl) => boolean, withinMs = 30_000): Promise<RelayControl> {
