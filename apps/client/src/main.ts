@@ -113,7 +113,8 @@ async function main(): Promise<number> {
     else if (plain) screen = createPlainScreen(stdin, stdout)
     else screen = createInteractiveScreen(stdin, stdout, server, paint)
     if (relay.warning !== undefined) screen.show({ type: 'notice', code: 'insecure', text: relay.warning })
-    if (strength !== null && strength.guessesLog10 < weakLog10) {
+    const weak = strength !== null && strength.guessesLog10 < weakLog10
+    if (weak) {
       screen.show({
         type: 'notice',
         code: 'weak-pin',
@@ -126,7 +127,8 @@ async function main(): Promise<number> {
         room,
         username: user,
         software: `pychat/${version()}`,
-        pinSentence: strength?.sentence ?? null,
+        // Said once is enough.
+        pinSentence: weak ? null : (strength?.sentence ?? null),
       },
       screen,
       openSocket,
