@@ -27,7 +27,8 @@ it('carries a chat both ways, names everybody, and leaves with exit code 0', asy
   expect(ready['room']).toMatch(/^[a-z2-7]{4}-[a-z2-7]{4}$/)
   const alone = await alice.until((event) => event['code'] === 'alone')
   expect(alone['text']).toContain(`compare room id ${ready['room']}`)
-  expect(alone['text']).toContain('one graphics card')
+  const warned = alice.events().filter((event) => String(event['text']).includes('one graphics card'))
+  expect(warned.map((event) => event['code'])).toEqual(['weak-pin'])
 
   const bob = start('Bob')
   expect((await bob.until((event) => event.type === 'ready'))['users']).toEqual(['Bob', 'Alice'])
