@@ -265,6 +265,52 @@ const settings = {
     unit: 'members',
     sentence: 'Members of one room; the next one is told that it is full. Give all nodes the same.',
   }),
+  joinsPerSecond: row({
+    env: 'PYCHAT_JOINS_PER_SECOND',
+    ...integer(1, 100_000),
+    default: '500',
+    unit: 'per second',
+    sentence:
+      'Joins this node carries out; further ones wait their turn. It spreads the load on Redis when many clients come back at once.',
+  }),
+  graceMs: row({
+    env: 'PYCHAT_GRACE_MS',
+    ...integer(0, 60_000),
+    default: '15000',
+    unit: 'milliseconds',
+    sentence:
+      'How long a member whose connection was lost keeps its name and place before others hear that it left. Give all nodes the same.',
+  }),
+  logMessagesMax: row({
+    env: 'PYCHAT_LOG_MESSAGES_MAX',
+    ...integer(0, 100_000),
+    default: '1000',
+    unit: 'messages',
+    sentence:
+      'Newest messages of a room that are kept, as ciphertext, for members who were away for a moment; 0 keeps none. Give all nodes the same.',
+  }),
+  logBytesMax: row({
+    env: 'PYCHAT_LOG_BYTES_MAX',
+    ...integer(65_536, 1_073_741_824),
+    default: '4194304',
+    unit: 'bytes',
+    sentence: 'Bytes of those messages per room; older ones go.',
+  }),
+  logSeconds: row({
+    env: 'PYCHAT_LOG_SECONDS',
+    ...integer(1, 86_400),
+    default: '600',
+    unit: 'seconds',
+    sentence: 'Age of those messages; older ones go.',
+  }),
+  ackReplicas: row({
+    env: 'PYCHAT_ACK_REPLICAS',
+    ...integer(0, 5),
+    default: '0',
+    unit: 'replicas',
+    sentence:
+      'Redis replicas that have to hold a message before its sender is told that it was sent; 0 asks for none. With 1 or more no such message is lost in a failover; each costs a round trip to the replica. Give all nodes the same.',
+  }),
   backpressureBytesMax: row({
     env: 'PYCHAT_BACKPRESSURE_BYTES_MAX',
     ...integer(65_536, 67_108_864),

@@ -42,9 +42,16 @@ export const clientControlSchema = z.discriminatedUnion('t', [
     secret,
     tag: nameTagSchema,
     profile,
+    /**
+     * Frames up to this counter cannot be sent any more; 0 when left out. A relay that knows less of the session
+     * goes on from here, so that the sender can repair what the relay lost without a new session.
+     */
+    counter: count.max(limits.framesPerSessionMax).optional(),
   }),
   z.strictObject({ t: z.literal('leave'), id: requestId, room: roomIdSchema }),
   z.strictObject({ t: z.literal('members'), id: requestId, room: roomIdSchema, after: cursor }),
+  /** Asks for what stands in the room's log after a position: a page of deliveries. */
+  z.strictObject({ t: z.literal('log'), id: requestId, room: roomIdSchema, epoch: epochSchema, seq: count }),
   z.strictObject({ t: z.literal('ping'), id: requestId }),
 ])
 
@@ -55,6 +62,8 @@ export const relayControlSchema = z.discriminatedUnion('t', [
     software,
     pingIntervalMs: count,
     frameBytesMax: count,
+    /** Copies of the log, beside the first, that hold a frame before "ack" says so. 0: its own delivery is the ack. */
+    ackReplicas: count,
   }),
   z.strictObject({
     t: z.literal('joined'),
@@ -79,6 +88,19 @@ export const relayControlSchema = z.discriminatedUnion('t', [
     next: cursor.optional(),
   }),
   z.strictObject({ t: z.literal('left'), id: requestId, room: roomIdSchema }),
+  /** Answer to "log": exactly `count` deliveries of this room follow, from `seq` + 1 on in `epoch`, before anything else. */
+  z.strictObject({
+    t: z.literal('log'),
+    id: requestId,
+    room: roomIdSchema,
+    epoch: epochSchema,
+    seq: count,
+    count,
+    /** Messages between the position asked about and this one that are gone for good; left out when nobody knows. */
+    missed: count.optional(),
+    /** Ask again from the position that is reached then. */
+    more: z.boolean(),
+  }),
   z.strictObject({ t: z.literal('pong'), id: requestId }),
   /** Refuses the request with this id, or, without an id, a message that could not be read. */
   z.strictObject({
@@ -97,7 +119,10 @@ export const relayControlSchema = z.discriminatedUnion('t', [
     session: sessionIdSchema,
     why: z.enum(['left', 'lost']),
   }),
-  /** A frame that was published twice: it has stood in the log at `seq` since the first time (0: place forgotten). */
+  /**
+   * A frame that was published twice and stands in the log at `seq` since the first time (0: place forgotten); with
+   * `ackReplicas` above 0, also each frame once it is replicated. Frames with lower counters stand there too.
+   */
   z.strictObject({
     t: z.literal('ack'),
     room: roomIdSchema,
@@ -116,6 +141,19 @@ export const relayControlSchema = z.discriminatedUnion('t', [
     last: count.optional(),
     retryMs: count.optional(),
   }),
+  /**
+   * The store lost its newest state: the room's log goes on under another epoch after `seq`. `was` is the place
+   * behind which frames of the old epoch may be lost; their senders send them again.
+   */
+  z.strictObject({
+    t: z.literal('reset'),
+    room: roomIdSchema,
+    epoch: epochSchema,
+    seq: count,
+    was: z.strictObject({ epoch: epochSchema, seq: count }),
+  }),
+  /** Where the room's log ends, told now and then: a member that stands elsewhere missed something. */
+  z.strictObject({ t: z.literal('position'), room: roomIdSchema, epoch: epochSchema, seq: count }),
   /** Whether the relay can take messages now. */
   z.strictObject({ t: z.literal('relay'), state: z.enum(['ready', 'degraded']) }),
   /** This node is about to close the connection: reconnect after so many milliseconds. */

@@ -19,6 +19,9 @@ export const limits = {
   pinBytesMax: 128,
   roomsPerConnectionMax: 8,
   rosterPageMembersMax: 64,
+  /** One answer to "log": so many deliveries, or so many bytes of them, whichever comes first (but always one). */
+  logPageFramesMax: 256,
+  logPageBytesMax: 262_144,
   /** A connection that has not said hello by then is closed. */
   helloTimeoutMs: 10_000,
   /** The relay sends a WebSocket ping at least this often; a client that hears nothing for twice as long reconnects. */

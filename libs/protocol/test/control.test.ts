@@ -31,6 +31,7 @@ const fromClient: { [T in ClientControl['t']]: Extract<ClientControl, { t: T }> 
   join: { t: 'join', id: 1, room, session, secret, tag, profile },
   leave: { t: 'leave', id: 2, room },
   members: { t: 'members', id: 3, room, after: '64' },
+  log: { t: 'log', id: 5, room, epoch, seq: 7 },
   ping: { t: 'ping', id: 4 },
 }
 const fromRelay: { [T in RelayControl['t']]: Extract<RelayControl, { t: T }> } = {
@@ -40,16 +41,20 @@ const fromRelay: { [T in RelayControl['t']]: Extract<RelayControl, { t: T }> } =
     software: 'pychat-relay/0.1.0',
     pingIntervalMs: 25_000,
     frameBytesMax: 15_418,
+    ackReplicas: 0,
   },
   joined: { t: 'joined', id: 1, room, epoch, seq: 9, counter: 0, count: 1, members: [member], next: '64' },
   members: { t: 'members', id: 3, room, members: [] },
   left: { t: 'left', id: 2, room },
+  log: { t: 'log', id: 5, room, epoch, seq: 7, count: 2, missed: 0, more: false },
   pong: { t: 'pong', id: 4 },
   refused: { t: 'refused', id: 1, code: 'name-taken', message: 'Taken.', retryMs: 0 },
   arrived: { t: 'arrived', room, member },
   departed: { t: 'departed', room, session, why: 'lost' },
   ack: { t: 'ack', room, session, counter: 3, seq: 9 },
   nack: { t: 'nack', room, session, counter: 4, code: 'gap', last: 2, retryMs: 50 },
+  reset: { t: 'reset', room, epoch, seq: 1_048_585, was: { epoch, seq: 9 } },
+  position: { t: 'position', room, epoch, seq: 9 },
   relay: { t: 'relay', state: 'degraded' },
   goaway: { t: 'goaway', afterMs: 1500 },
 }
@@ -99,6 +104,7 @@ describe.each(relayRows)('relay $t', (message) => {
     expect(refusalOf(() => decodeRelayControl(JSON.stringify({ ...message, extra: 1 })))).toBe('bad-message')
     const optional: Record<string, string[]> = {
       joined: ['next'],
+      log: ['missed'],
       refused: ['id', 'retryMs'],
       nack: ['last', 'retryMs'],
     }
