@@ -321,10 +321,11 @@ const settings = {
   }),
   drainMs: row({
     env: 'PYCHAT_DRAIN_MS',
-    ...integer(0, 5000),
+    ...integer(0, 60_000),
     default: '3000',
     unit: 'milliseconds',
-    sentence: 'How long a stopping node spreads out the reconnects of its clients.',
+    sentence:
+      'How long a node that gets SIGTERM spreads out the reconnects of its clients; it ends at most 6 s later. Give it more than both together before it is killed: stop_grace_period in compose, terminationGracePeriodSeconds in Kubernetes. "pychat-admin drain" names its own time.',
   }),
 } satisfies Record<string, Setting<unknown>>
 
@@ -475,7 +476,8 @@ Options:
   --version        print the version
   --help           print this
 
-It stops on SIGTERM or Ctrl-C within 10 seconds, and tells its clients to reconnect; a second signal stops it at once.
+On SIGTERM or Ctrl-C it tells its clients to reconnect and stops, at most 6 s after PYCHAT_DRAIN_MS; a second signal
+stops it at once.
 Exit codes: 0 stopped, 1 could not start, 2 unknown option, 78 wrong settings.
 
 Settings (environment):

@@ -4,14 +4,13 @@ import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { ConfigError, configDocs, configHelp, loadConfig, type RelayConfig } from './config.ts'
 import { openConsole, type RelayConsole } from './console.ts'
+import { type DrainTimes, drainOver } from './ops/drain.ts'
 import { createLog, describeError, type Log } from './ops/log.ts'
 import { createRelay, type Relay, type RunningRelay } from './relay.ts'
 
 const exitFailed = 1
 const exitUsage = 2
 const exitConfig = 78
-/** A stop that hangs ends here. */
-const stopDeadlineMs = 9500
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
   version: string
@@ -56,18 +55,25 @@ async function run(): Promise<void> {
   let relay: Relay | null = null
   let terminal: RelayConsole | null = null
   let stopping = false
+  let signalled = false
 
-  const stop = (): void => {
-    // A second wish to stop is an order.
-    if (stopping) process.exit(exitFailed)
+  /** Safe to repeat: the soonest times count. */
+  const drain = (times: DrainTimes): void => {
     stopping = true
-    setTimeout(() => process.exit(exitFailed), stopDeadlineMs).unref()
+    // A drain that hangs ends here.
+    setTimeout(() => process.exit(exitFailed), times.withinMs).unref()
     terminal?.close()
-    const stopped = relay === null ? Promise.resolve() : relay.stop()
+    const stopped = relay === null ? Promise.resolve() : relay.stop(times)
     stopped.then(
       () => process.exit(0),
       () => process.exit(exitFailed),
     )
+  }
+  const stop = (): void => {
+    // A second wish is an order to go at once. The first one only hurries a drain that an operator began.
+    if (signalled) process.exit(exitFailed)
+    signalled = true
+    drain(drainOver(config.drainMs))
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
@@ -76,14 +82,7 @@ async function run(): Promise<void> {
   endOnFault(log)
 
   try {
-    relay = createRelay({
-      config,
-      version,
-      log,
-      onShutdown: () => {
-        if (!stopping) stop()
-      },
-    })
+    relay = createRelay({ config, version, log, onStop: drain })
     const running = await relay.start()
     process.stdout.write(readyLine(running, config.tls !== null))
   } catch (error) {

@@ -8,6 +8,7 @@ import type { Cluster } from './cluster/cluster.ts'
 import type { RelayConfig } from './config.ts'
 import type { AdminContext } from './ops/admin-commands.ts'
 import { type AdminToken, readAdminTokenFile, settleAdminToken } from './ops/admin-token.ts'
+import { createDrain, type DrainTimes, drainOver, drainWithin } from './ops/drain.ts'
 import { createHealth } from './ops/health.ts'
 import { describeError, type Log } from './ops/log.ts'
 import { createMetrics } from './ops/metrics.ts'
@@ -25,8 +26,8 @@ export type RelayOptions = {
   config: RelayConfig
   version: string
   log: Log
-  /** An operator asked this node to stop: call `stop`. */
-  onShutdown(): void
+  /** An operator asked this node to stop: call `stop` with these times. */
+  onStop(times: DrainTimes): void
 }
 
 export type RunningRelay = {
@@ -42,24 +43,24 @@ export type RunningRelay = {
 export type Relay = {
   /** @throws Error with one sentence for a person: a port, the store, a file */
   start(): Promise<RunningRelay>
-  /** Drains and stops; ends within 10 s whatever hangs. Safe to repeat. */
-  stop(): Promise<void>
+  /**
+   * Drains and stops, over PYCHAT_DRAIN_MS when left out; ends in time whatever hangs. Asked again it ends sooner where
+   * the times say so, never later.
+   */
+  stop(times?: DrainTimes): Promise<void>
   admin: AdminContext
 }
 
 const tickMs = 1000
 const sweepTicks = 10
-/** What a drain waits after the last client should have gone, for publishes, for close frames, and for each part. */
-const drainGraceMs = 300
-const publishesWaitMs = 1500
-/** What it waits for other nodes to take over the memberships of clients that moved. */
-const takeoversWaitMs = 2000
-const closeFramesMs = 100
-const stopPartMs = 1000
+/** What the parts of a node that could not start may take to end. */
+const releaseMs = 3000
+/** The answer to an operator goes out before the node does what it says. */
+const answerMs = 50
 
 const greeting = `This is a PyChat relay. Chat through it with the PyChat client: npx pychat --relay THIS-HOST\n`
 
-export function createRelay({ config, version, log, onShutdown }: RelayOptions): Relay {
+export function createRelay({ config, version, log, onStop }: RelayOptions): Relay {
   const now = (): number => performance.now()
   const startedAt = new Date().toISOString()
   const figures = createFigures()
@@ -70,7 +71,7 @@ export function createRelay({ config, version, log, onShutdown }: RelayOptions):
   let listen = ''
   let adminToken: AdminToken | null = null
   let timer: NodeJS.Timeout | null = null
-  let stopping: Promise<void> | null = null
+  let stopped: Promise<void> | null = null
 
   const fault = (error: unknown): void => {
     figures.faults += 1
@@ -150,7 +151,7 @@ export function createRelay({ config, version, log, onShutdown }: RelayOptions):
 
   function decide(request: UpgradeRequest): UpgradeDecision {
     if (request.path.split('?')[0] !== '/') return refuse(404, 'Chat connects to the path /.')
-    if (health.state() === 'draining') return refuse(503, 'This node is stopping.', 1)
+    if (health.state() === 'draining') return refuse(503, 'This node is draining.', 1)
     if (request.origin !== '' && !origins.has(request.origin)) {
       return refuse(403, 'Web pages of this origin may not connect here (PYCHAT_ORIGINS).')
     }
@@ -216,9 +217,12 @@ export function createRelay({ config, version, log, onShutdown }: RelayOptions):
         node: describeNode,
         rooms: () => [...rooms.local()].map(([room, users]) => ({ room, users })),
         shutdown() {
-          // The answer goes out first.
-          setTimeout(onShutdown, 50)
+          setTimeout(onStop, answerMs, drainOver(config.drainMs))
           return 'stopping'
+        },
+        drain({ withinMs }) {
+          setTimeout(onStop, answerMs, drainWithin(withinMs - answerMs))
+          return 'draining'
         },
       })
       const opsPort = await ops.listen()
@@ -244,42 +248,46 @@ export function createRelay({ config, version, log, onShutdown }: RelayOptions):
         store: rooms.kind,
       }
     } catch (error) {
-      await release()
+      await release(releaseMs)
       throw error
     }
   }
 
-  /** Ends every part, none of which may hold up the others. */
-  async function release(): Promise<void> {
+  /** Ends every part, none of which may hold up the others: the store gets three quarters of the time. */
+  async function release(ms: number): Promise<void> {
     if (timer !== null) clearInterval(timer)
     adminToken?.remove()
-    await within(stopPartMs, cluster.stop())
-    await within(stopPartMs, rooms.stop())
-    await within(stopPartMs, Promise.all([transport.close(), ops.close()]))
+    const store = cluster.stop().then(() => rooms.stop())
+    await within((ms * 3) / 4, store)
+    await within(ms / 4, Promise.all([transport.close(), ops.close()]))
   }
 
-  async function drain(): Promise<void> {
-    health.drain()
-    const count = registry.size()
-    log.info('Stopping: clients are told to reconnect elsewhere.', { count })
-    transport.stopListening()
-    if (count > 0) {
-      registry.goaway(config.drainMs)
-      await until(() => registry.size() === 0, config.drainMs + drainGraceMs)
-      await until(() => registry.publishesInFlight() === 0, publishesWaitMs)
-      registry.closeAll()
-      await pause(closeFramesMs)
-      if (rooms.kind === 'redis') await until(() => rooms.local().size === 0, takeoversWaitMs)
-    }
-    await release()
-    log.info('Stopped.')
-  }
+  const drain = createDrain({
+    refuseNew() {
+      health.drain()
+      transport.stopListening()
+    },
+    connections: registry.size,
+    goaway: registry.goaway,
+    publishesInFlight: registry.publishesInFlight,
+    closeAll: registry.closeAll,
+    // An embedded node takes its rooms with it.
+    membershipsLeft: () => (rooms.kind === 'redis' ? rooms.local().size : 0),
+    release,
+    now,
+    pause,
+  })
 
   return {
     start,
-    stop() {
-      stopping ??= drain()
-      return stopping
+    stop(times = drainOver(config.drainMs)) {
+      log.info('Draining: clients are told to reconnect elsewhere.', {
+        count: registry.size(),
+        ms: times.spreadMs,
+      })
+      const ended = drain.begin(times)
+      stopped ??= ended.then(() => log.info('Stopped.'))
+      return stopped
     },
     admin,
   }
@@ -307,11 +315,6 @@ function place(host: string, port: number): string {
 }
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
-
-async function until(done: () => boolean, ms: number): Promise<void> {
-  const deadline = performance.now() + ms
-  while (!done() && performance.now() < deadline) await pause(20)
-}
 
 /** Waits for work no longer than so many milliseconds; how it ended does not matter here. */
 async function within(ms: number, work: Promise<unknown>): Promise<void> {

@@ -32,7 +32,7 @@ async function startHere(env: Record<string, string>) {
     config,
     version: '0.0.0',
     log: createLog('trace', false, (line) => lines.push(line)),
-    onShutdown() {},
+    onStop() {},
   })
   return { relay, running: await relay.start(), lines }
 }

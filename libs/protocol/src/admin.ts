@@ -78,6 +78,13 @@ export const shutdownReplySchema = z.strictObject({
   stopping: z.array(nodeIdSchema),
   nodes: nodesAskedSchema,
 })
+export const drainReplySchema = z.strictObject({
+  schema: z.literal(1),
+  draining: nodeIdSchema,
+  withinMs: count,
+  /** `answered` 0: the node holds its lease but said nothing; whether it drains is not known. */
+  nodes: nodesAskedSchema,
+})
 export const adminErrorSchema = z.strictObject({
   schema: z.literal(1),
   error: z.strictObject({
@@ -89,6 +96,17 @@ export const adminErrorSchema = z.strictObject({
 /** Optional body of POST /admin/v1/shutdown. */
 export const shutdownRequestSchema = z.strictObject({ node: nodeIdSchema.optional() })
 
+/** Milliseconds that a drain may be given, from the request to the end of the process. */
+export const drainWithinMsMin = 1000
+export const drainWithinMsMax = 600_000
+export const drainWithinMsSchema = z.int().min(drainWithinMsMin).max(drainWithinMsMax)
+
+/** Body of POST /admin/v1/drain. */
+export const drainRequestSchema = z.strictObject({ node: nodeIdSchema, withinMs: drainWithinMsSchema })
+
+/** Header of every reply of the admin API: id of the node that gave it. */
+export const adminNodeHeader = 'PyChat-Node'
+
 export type AdminServer = z.infer<typeof serverSchema>
 export type AdminNode = z.infer<typeof nodeSchema>
 export type AdminUser = z.infer<typeof userSchema>
@@ -97,6 +115,7 @@ export type NodesReply = z.infer<typeof nodesReplySchema>
 export type UsersReply = z.infer<typeof usersReplySchema>
 export type StatsReply = z.infer<typeof statsReplySchema>
 export type ShutdownReply = z.infer<typeof shutdownReplySchema>
+export type DrainReply = z.infer<typeof drainReplySchema>
 export type AdminErrorReply = z.infer<typeof adminErrorSchema>
 
 /** Path of each admin request; `:room` takes a full room hash or its eight-character short form. */
@@ -106,6 +125,7 @@ export const adminRoutes = {
   nodes: { method: 'GET', path: '/admin/v1/nodes' },
   users: { method: 'GET', path: '/admin/v1/servers/:room/users' },
   shutdown: { method: 'POST', path: '/admin/v1/shutdown' },
+  drain: { method: 'POST', path: '/admin/v1/drain' },
 } as const
 
 /**

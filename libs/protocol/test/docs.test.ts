@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import {
   adminErrorSchema,
+  adminNodeHeader,
   adminRoutes,
   clientControlSchema,
   closeStopFrom,
@@ -10,6 +11,10 @@ import {
   decodeHex,
   decodeRelayControl,
   deliveryHeaderBytes,
+  drainReplySchema,
+  drainRequestSchema,
+  drainWithinMsMax,
+  drainWithinMsMin,
   errorTable,
   frameHeaderBytes,
   limits,
@@ -116,6 +121,7 @@ test('the page shows a valid reply of every admin request, and every path', () =
     stats: statsReplySchema,
     nodes: nodesReplySchema,
     shutdown: shutdownReplySchema,
+    drain: drainReplySchema,
     error: adminErrorSchema,
   }
   for (const [kind, schema] of Object.entries(replies)) {
@@ -125,7 +131,12 @@ test('the page shows a valid reply of every admin request, and every path', () =
   for (const server of serversReplySchema.parse(JSON.parse(examples('servers')[0] ?? '')).servers) {
     expect(server.short).toBe(shortCode(decodeHex(server.room)))
   }
-  const written = rows(section('## 14. Admin API')).map(([method, path]) => ({ method, path }))
+  const api = section('## 14. Admin API')
+  const body = /\| POST \| \/admin\/v1\/drain \|.*`(\{.*\})`/.exec(api)?.[1] ?? ''
+  expect(drainRequestSchema.parse(JSON.parse(body.replace('<node id>', '0'.repeat(16))))).toBeTruthy()
+  expect(api).toContain(`${drainWithinMsMin}..${drainWithinMsMax}`)
+  expect(api).toContain(`\`${adminNodeHeader}\``)
+  const written = rows(api).map(([method, path]) => ({ method, path }))
   expect(new Set(written.map((row) => JSON.stringify(row)))).toEqual(
     new Set(Object.values(adminRoutes).map((row) => JSON.stringify(row))),
   )

@@ -10,9 +10,9 @@ export function createMemoryCluster(node: NodeId): Cluster {
     async start(given) {
       handlers = given
     },
-    async ask(question, only) {
+    async ask(question, ask, only) {
       if (handlers === null || (only !== undefined && only !== node)) return { asked: 0, answers: [] }
-      return { asked: 1, answers: [{ node, answer: handlers[question](null) }] }
+      return { asked: 1, answers: [{ node, answer: handlers[question](ask) }] }
     },
     async stop() {
       handlers = null

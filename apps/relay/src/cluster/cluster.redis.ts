@@ -1,10 +1,19 @@
 // Questions between nodes over Redis: each node hears one sharded channel of its own, for questions and answers both.
 // Who is asked: every node that holds a lease. Who does not answer in time is counted as asked and left out.
-import { encodeHex, type NodeId } from '@pychat/protocol'
+// Whoever can write to Redis can write here, so a letter that is not exactly one of ours is dropped.
+import { encodeHex, type NodeId, nodeIdSchema } from '@pychat/protocol'
+import { z } from 'zod'
 import { type Connections, storeAway } from '../redis/connections.ts'
 import { nodeChannel } from '../redis/keys.ts'
 import type { Lease } from '../redis/lease.ts'
-import type { Cluster, ClusterAnswers, ClusterHandlers, ClusterQuestions } from './cluster.ts'
+import {
+  type Cluster,
+  type ClusterAnswers,
+  type ClusterHandlers,
+  type ClusterQuestion,
+  type ClusterQuestions,
+  clusterQuestions,
+} from './cluster.ts'
 
 export type RedisClusterOptions = {
   connections: Connections
@@ -15,8 +24,18 @@ export type RedisClusterOptions = {
   answerMs: number
 }
 
-type Question = keyof ClusterQuestions
-type Letter = { id: string; from: NodeId } & ({ question: Question } | { answer: unknown })
+const letterId = z.string().regex(/^[0-9a-f]{16}$/)
+/** What is asked and answered is checked by the row of the question. */
+const letterSchema = z.union([
+  z.strictObject({
+    id: letterId,
+    from: nodeIdSchema,
+    question: z.enum(Object.keys(clusterQuestions) as ClusterQuestion[]),
+    ask: z.unknown(),
+  }),
+  z.strictObject({ id: letterId, from: nodeIdSchema, answer: z.unknown() }),
+])
+type Letter = z.infer<typeof letterSchema>
 type Waiting = { left: Set<NodeId>; answer(from: NodeId, answer: unknown): void }
 
 export function createRedisCluster(options: RedisClusterOptions): Cluster {
@@ -32,14 +51,25 @@ export function createRedisCluster(options: RedisClusterOptions): Cluster {
   }
 
   function receive(message: Buffer): void {
-    const letter = JSON.parse(message.toString()) as Letter
-    if ('answer' in letter) {
-      waiting.get(letter.id)?.answer(letter.from, letter.answer)
+    const letter = readLetter(message)
+    if (letter === null) return
+    const { id, from } = letter
+    if (!('question' in letter)) {
+      waiting.get(id)?.answer(from, letter.answer)
       return
     }
-    const handler = handlers?.[letter.question]
-    if (handler === undefined) return
-    send(letter.from, { id: letter.id, from: lease.node, answer: handler(null) }).catch(() => {})
+    const answer = answerTo(letter.question, letter.ask)
+    if (answer !== null) send(from, { id, from: lease.node, answer }).catch(() => {})
+  }
+
+  /** @returns null when nothing of this kind can be asked here */
+  function answerTo<Q extends ClusterQuestion>(
+    question: Q,
+    asked: unknown,
+  ): ClusterQuestions[Q]['answer'] | null {
+    const ask = clusterQuestions[question].ask.safeParse(asked)
+    if (handlers === null || !ask.success) return null
+    return handlers[question](ask.data as ClusterQuestions[Q]['ask'])
   }
 
   async function listen(): Promise<void> {
@@ -56,7 +86,11 @@ export function createRedisCluster(options: RedisClusterOptions): Cluster {
       handlers = given
       await listen()
     },
-    async ask<Q extends Question>(question: Q, only?: NodeId): Promise<ClusterAnswers<Q>> {
+    async ask<Q extends ClusterQuestion>(
+      question: Q,
+      ask: ClusterQuestions[Q]['ask'],
+      only?: NodeId,
+    ): Promise<ClusterAnswers<Q>> {
       type Answer = ClusterQuestions[Q]['answer']
       const answers: { node: NodeId; answer: Answer }[] = []
       const id = encodeHex(options.random(8))
@@ -76,14 +110,15 @@ export function createRedisCluster(options: RedisClusterOptions): Cluster {
           waiting.set(id, {
             left,
             answer(node, answer) {
-              if (!left.has(node)) return
-              answers.push({ node, answer: answer as Answer })
+              const read = clusterQuestions[question].answer.safeParse(answer)
+              if (!left.has(node) || !read.success) return
+              answers.push({ node, answer: read.data as Answer })
               done(node)
             },
           })
           for (const node of asked) {
             // Nobody heard it: the node is gone although its lease stands.
-            send(node, { id, from: lease.node, question }).then(
+            send(node, { id, from: lease.node, question, ask }).then(
               (heard) => (heard === 0 ? done(node) : undefined),
               () => done(node),
             )
@@ -101,5 +136,14 @@ export function createRedisCluster(options: RedisClusterOptions): Cluster {
       if (channel !== null) subscriptions.unsubscribe(channel)
       channel = null
     },
+  }
+}
+
+/** @returns null for what no node has written */
+function readLetter(message: Buffer): Letter | null {
+  try {
+    return letterSchema.parse(JSON.parse(message.toString()))
+  } catch {
+    return null
   }
 }

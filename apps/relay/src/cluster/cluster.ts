@@ -1,25 +1,38 @@
 // The port by which one node asks all nodes of the cluster, itself included, and says how many answered.
-// cluster.memory.ts is one embedded node; cluster.redis.ts asks over Redis pub/sub.
-import type { AdminNode, NodeId, RoomId } from '@pychat/protocol'
+// cluster.memory.ts is one embedded node; cluster.redis.ts asks over Redis pub/sub. The table of questions is also what
+// a letter from elsewhere is checked against.
+import { drainWithinMsSchema, type NodeId, nodeSchema, roomIdSchema } from '@pychat/protocol'
+import { z } from 'zod'
 
-/** Questions a node may be asked, each with its answer. */
-export type ClusterQuestions = {
+/** Questions a node may be asked: what is asked with each, and its answer. */
+export const clusterQuestions = {
   /** How the node is. */
-  node: { ask: null; answer: AdminNode }
+  node: { ask: z.null(), answer: nodeSchema },
   /** Rooms with a member on the node. */
-  rooms: { ask: null; answer: { room: RoomId; users: number }[] }
+  rooms: {
+    ask: z.null(),
+    answer: z.array(z.strictObject({ room: roomIdSchema, users: z.int().min(0) })),
+  },
   /** Stop; answered before the node begins to. */
-  shutdown: { ask: null; answer: 'stopping' }
+  shutdown: { ask: z.null(), answer: z.literal('stopping') },
+  /** Empty yourself and stop within the time; answered before the node begins to. */
+  drain: { ask: z.strictObject({ withinMs: drainWithinMsSchema }), answer: z.literal('draining') },
+} as const
+
+type Table = typeof clusterQuestions
+export type ClusterQuestion = keyof Table
+export type ClusterQuestions = {
+  [Q in ClusterQuestion]: { ask: z.infer<Table[Q]['ask']>; answer: z.infer<Table[Q]['answer']> }
 }
 
-export type ClusterAnswers<Q extends keyof ClusterQuestions> = {
+export type ClusterAnswers<Q extends ClusterQuestion> = {
   asked: number
   /** Every node that answered within the time. */
   answers: { node: NodeId; answer: ClusterQuestions[Q]['answer'] }[]
 }
 
 export type ClusterHandlers = {
-  [Q in keyof ClusterQuestions]: (ask: ClusterQuestions[Q]['ask']) => ClusterQuestions[Q]['answer']
+  [Q in ClusterQuestion]: (ask: ClusterQuestions[Q]['ask']) => ClusterQuestions[Q]['answer']
 }
 
 export interface Cluster {
@@ -28,6 +41,10 @@ export interface Cluster {
    * Asks every node that holds a lease, or only one.
    * @returns asked 0 when `only` names no living node  @throws StoreError when the store is away
    */
-  ask<Q extends keyof ClusterQuestions>(question: Q, only?: NodeId): Promise<ClusterAnswers<Q>>
+  ask<Q extends ClusterQuestion>(
+    question: Q,
+    ask: ClusterQuestions[Q]['ask'],
+    only?: NodeId,
+  ): Promise<ClusterAnswers<Q>>
   stop(): Promise<void>
 }

@@ -3,6 +3,7 @@
 import {
   type AdminServer,
   adminRoutes,
+  type DrainReply,
   decodeHex,
   type NodeId,
   type NodesReply,
@@ -30,7 +31,7 @@ export class AdminError extends Error {
   }
 }
 
-type AdminReply = ServersReply | StatsReply | NodesReply | UsersReply | ShutdownReply
+type AdminReply = ServersReply | StatsReply | NodesReply | UsersReply | ShutdownReply | DrainReply
 
 export type AdminCommand = {
   method: 'GET' | 'POST'
@@ -38,14 +39,14 @@ export type AdminCommand = {
   /** Names of its arguments, all required. */
   args: readonly string[]
   help: string
-  run(context: AdminContext, ...args: string[]): Promise<AdminReply>
+  run(context: AdminContext, ...args: never[]): Promise<AdminReply>
 }
 
 export const roomShort = (room: RoomId): string => shortCode(decodeHex(room))
 
 /** Rooms stand on as many nodes as say so; figures come from the store. */
 async function askRooms({ cluster }: AdminContext) {
-  const { asked, answers } = await cluster.ask('rooms')
+  const { asked, answers } = await cluster.ask('rooms', null)
   const byRoom = new Map<RoomId, { users: number; nodes: number }>()
   for (const { answer } of answers) {
     for (const { room, users } of answer) {
@@ -74,7 +75,7 @@ async function servers(context: AdminContext): Promise<ServersReply> {
 }
 
 async function nodes({ cluster }: AdminContext): Promise<NodesReply> {
-  const { asked, answers } = await cluster.ask('node')
+  const { asked, answers } = await cluster.ask('node', null)
   const list = answers.map(({ answer }) => answer).sort((a, b) => (a.node < b.node ? -1 : 1))
   return { schema: 1, list, nodes: { asked, answered: answers.length } }
 }
@@ -127,10 +128,18 @@ async function users(context: AdminContext, name: string): Promise<UsersReply> {
   }
 }
 
-async function shutdown({ cluster }: AdminContext, node?: string): Promise<ShutdownReply> {
-  const { asked, answers } = await cluster.ask('shutdown', node as NodeId | undefined)
-  if (asked === 0 && node !== undefined) throw new AdminError('not-found', 'There is no such node.')
+const noSuchNode = 'There is no such node.'
+
+async function shutdown({ cluster }: AdminContext, node?: NodeId): Promise<ShutdownReply> {
+  const { asked, answers } = await cluster.ask('shutdown', null, node)
+  if (asked === 0 && node !== undefined) throw new AdminError('not-found', noSuchNode)
   return { schema: 1, stopping: answers.map((each) => each.node), nodes: { asked, answered: answers.length } }
+}
+
+async function drain({ cluster }: AdminContext, node: NodeId, withinMs: number): Promise<DrainReply> {
+  const { asked, answers } = await cluster.ask('drain', { withinMs }, node)
+  if (asked === 0) throw new AdminError('not-found', noSuchNode)
+  return { schema: 1, draining: node, withinMs, nodes: { asked, answered: answers.length } }
 }
 
 export const adminCommands = {
@@ -144,4 +153,5 @@ export const adminCommands = {
   },
   nodes: { ...adminRoutes.nodes, args: [], help: 'nodes of the cluster', run: nodes },
   shutdown: { ...adminRoutes.shutdown, args: [], help: 'stop all nodes, or one', run: shutdown },
+  drain: { ...adminRoutes.drain, args: ['NODE', 'MS'], help: 'empty one node, then stop it', run: drain },
 } as const satisfies Record<string, AdminCommand>

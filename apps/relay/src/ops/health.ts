@@ -22,7 +22,7 @@ export function createHealth(now: () => number): Health {
   let draining = false
 
   function unready(): string | null {
-    if (draining) return 'This node is stopping.'
+    if (draining) return 'This node is draining.'
     if (!started) return 'This node is starting.'
     const since = now() - changedAt
     const counted = available

@@ -3,7 +3,16 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { type AdminErrorReply, adminRoutes, shutdownRequestSchema } from '@pychat/protocol'
+import {
+  type AdminErrorReply,
+  adminNodeHeader,
+  adminRoutes,
+  drainRequestSchema,
+  drainWithinMsMax,
+  drainWithinMsMin,
+  shutdownRequestSchema,
+} from '@pychat/protocol'
+import type { z } from 'zod'
 import type { ListenAddress } from '../config.ts'
 import { type AdminContext, AdminError, adminCommands } from './admin-commands.ts'
 import type { Health } from './health.ts'
@@ -27,6 +36,8 @@ export type OpsServer = {
 
 const bodyBytesMax = 1024
 const statusOf = { unauthorized: 401, 'not-found': 404, 'bad-request': 400, unavailable: 503 } as const
+const shutdownBodyWords = 'The body has to be {} or {"node":"..."} with 16 hex digits.'
+const drainBodyWords = `The body has to be {"node":"...","withinMs":...} with 16 hex digits and ${drainWithinMsMin} to ${drainWithinMsMax} milliseconds.`
 type Code = AdminErrorReply['error']['code']
 
 class Refusal extends Error {
@@ -73,6 +84,7 @@ export function createOpsServer(options: OpsServerOptions): OpsServer {
   async function admin(request: IncomingMessage, response: ServerResponse, path: string): Promise<void> {
     try {
       authorize(request)
+      response.setHeader(adminNodeHeader, options.admin.rooms.node)
       const reply = await run(request, path)
       json(response, 200, reply)
     } catch (error) {
@@ -101,8 +113,12 @@ export function createOpsServer(options: OpsServerOptions): OpsServer {
       if (args === null) continue
       if (request.method !== command.method) throw new Refusal('bad-request', `Use ${command.method} here.`)
       if (name === 'shutdown') {
-        const { node } = await shutdownBody(request)
+        const { node } = await body(request, shutdownRequestSchema, shutdownBodyWords)
         return adminCommands.shutdown.run(options.admin, node)
+      }
+      if (name === 'drain') {
+        const { node, withinMs } = await body(request, drainRequestSchema, drainBodyWords)
+        return adminCommands.drain.run(options.admin, node, withinMs)
       }
       return (command.run as (context: AdminContext, ...args: string[]) => Promise<unknown>)(
         options.admin,
@@ -112,16 +128,16 @@ export function createOpsServer(options: OpsServerOptions): OpsServer {
     throw new Refusal('not-found', 'The admin API has no such path.')
   }
 
-  async function shutdownBody(request: IncomingMessage) {
+  async function body<T>(request: IncomingMessage, schema: z.ZodType<T>, words: string): Promise<T> {
     let text = ''
     for await (const chunk of request) {
       text += String(chunk)
       if (text.length > bodyBytesMax) throw new Refusal('bad-request', 'The request is too long.')
     }
     try {
-      return shutdownRequestSchema.parse(text === '' ? {} : JSON.parse(text))
+      return schema.parse(text === '' ? {} : JSON.parse(text))
     } catch {
-      throw new Refusal('bad-request', 'The body has to be {} or {"node":"..."} with 16 hex digits.')
+      throw new Refusal('bad-request', words)
     }
   }
 

@@ -5,6 +5,8 @@ import type { Membership } from '../rooms/rooms.ts'
 import type { Socket } from '../transport/transport.ts'
 import { Session, type SessionContext } from './session.ts'
 
+const goawayAheadMs = 5000
+
 export type Registry = {
   open(socket: Socket): Session
   /** Gives a room's message to sessions whose join is under way. */
@@ -17,9 +19,12 @@ export type Registry = {
   /**
    * Tells every client to reconnect, spread evenly over the time. From then on a connection that ends keeps its
    * memberships, so that nobody is shown leaving who only moves.
+   * A client hears of it at most `goawayAheadMs` before its time, so that a node that dies meanwhile keeps nobody
+   * waiting for long.
    * @param spreadMs milliseconds
+   * @returns tells those whose time has come near; to be called again and again with the milliseconds gone by
    */
-  goaway(spreadMs: number): void
+  goaway(spreadMs: number): (elapsedMs: number) => void
   /** Closes every connection as draining. */
   closeAll(): void
   publishesInFlight(): number
@@ -116,11 +121,17 @@ export function createRegistry(context: RegistryContext): Registry {
     },
     goaway(spreadMs) {
       moving = true
-      let i = 0
-      for (const session of sessions) {
-        session.tell(encodeControl({ t: 'goaway', afterMs: Math.floor((spreadMs * i) / sessions.size) }))
-        i += 1
+      const leaving = [...sessions]
+      let told = 0
+      const tell = (elapsedMs: number): void => {
+        for (; told < leaving.length; told += 1) {
+          const afterMs = Math.floor((spreadMs * told) / leaving.length - elapsedMs)
+          if (afterMs > goawayAheadMs) return
+          leaving[told]?.tell(encodeControl({ t: 'goaway', afterMs: Math.max(0, afterMs) }))
+        }
       }
+      tell(0)
+      return tell
     },
     closeAll() {
       for (const session of sessions) session.end('draining')

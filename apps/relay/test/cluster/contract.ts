@@ -31,6 +31,10 @@ export function handlersOf(node: NodeId, asked: string[] = []): ClusterHandlers 
       asked.push(node)
       return 'stopping'
     },
+    drain: ({ withinMs }) => {
+      asked.push(`${node} within ${withinMs}`)
+      return 'draining'
+    },
   }
 }
 
@@ -52,24 +56,33 @@ export function clusterContract(name: string, open: () => Promise<ClusterMember>
 
     it('asks itself as it asks others', async () => {
       const { node, cluster } = member
-      expect(await cluster.ask('rooms')).toEqual({
+      expect(await cluster.ask('rooms', null)).toEqual({
         asked: 1,
         answers: [{ node, answer: [{ room, users: 2 }] }],
       })
-      expect(await cluster.ask('node')).toMatchObject({
+      expect(await cluster.ask('node', null)).toMatchObject({
         asked: 1,
         answers: [{ node, answer: { node, state: 'ready' } }],
       })
       expect(asked).toEqual([])
-      expect(await cluster.ask('shutdown', node)).toEqual({
+      expect(await cluster.ask('shutdown', null, node)).toEqual({
         asked: 1,
         answers: [{ node, answer: 'stopping' }],
       })
       expect(asked).toEqual([node])
     })
 
+    it('carries what is asked with a question', async () => {
+      const { node, cluster } = member
+      expect(await cluster.ask('drain', { withinMs: 30_000 }, node)).toEqual({
+        asked: 1,
+        answers: [{ node, answer: 'draining' }],
+      })
+      expect(asked).toEqual([`${node} within 30000`])
+    })
+
     it('asks nobody when the one asked for does not live', async () => {
-      expect(await member.cluster.ask('shutdown', 'ffffffffffffffff' as NodeId)).toEqual({
+      expect(await member.cluster.ask('shutdown', null, 'ffffffffffffffff' as NodeId)).toEqual({
         asked: 0,
         answers: [],
       })

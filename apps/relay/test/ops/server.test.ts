@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import {
   type AdminNode,
   adminErrorSchema,
+  drainReplySchema,
   type NodeId,
   nodesReplySchema,
   type RoomId,
@@ -50,6 +51,7 @@ describe('the ops port', () => {
   let server: OpsServer
   let url: string
   const shutDown: (NodeId | undefined)[] = []
+  const drained: unknown[] = []
   const health = createHealth(() => now)
   const figures = createFigures()
   const faults: unknown[] = []
@@ -57,10 +59,11 @@ describe('the ops port', () => {
   const cluster: Cluster = {
     async start() {},
     async stop() {},
-    async ask(question, only) {
+    async ask(question, ask, only) {
       if (storeAway) throw new StoreError('unreachable', 'away')
       const asked = only === undefined ? nodeIds : nodeIds.filter((id) => id === only)
       if (question === 'shutdown') shutDown.push(only)
+      if (question === 'drain') drained.push([only, ask])
       const answers = {
         node: (id: NodeId) => describeNode(id),
         rooms: (id: NodeId) =>
@@ -71,6 +74,7 @@ describe('the ops port', () => {
                 { room: roomB, users: 3 },
               ],
         shutdown: () => 'stopping' as const,
+        drain: () => 'draining' as const,
       }
       return {
         asked: asked.length,
@@ -84,6 +88,7 @@ describe('the ops port', () => {
   const stats = { messages: 5, bytes: 500, createdAt: 1000, lastActiveAt: 2000 }
   const rooms = {
     kind: 'redis',
+    node: nodeIds[0],
     stats: async (ids: readonly RoomId[]) =>
       ids.map((room) => ({ room, users: room === roomA ? 3 : 6, ...stats })),
     roomMembers: async (room: RoomId) =>
@@ -223,6 +228,43 @@ describe('the ops port', () => {
     expect(await post('{"node":"all"}')).toBe(400)
     expect(await post('x'.repeat(5000))).toBe(400)
     expect((await ask('/admin/v1/shutdown')).status).toBe(400)
+  })
+
+  test('drain takes one node that exists and a time, and every reply says who gave it', async () => {
+    const post = (body: unknown) => ask('/admin/v1/drain', { method: 'POST', body: JSON.stringify(body) })
+    const response = await post({ node: nodeIds[1], withinMs: 30_000 })
+    expect(response.headers.get('pychat-node')).toBe(nodeIds[0])
+    expect(drainReplySchema.parse(await response.json())).toEqual({
+      schema: 1,
+      draining: nodeIds[1],
+      withinMs: 30_000,
+      nodes: { asked: 1, answered: 1 },
+    })
+    expect(drained).toEqual([[nodeIds[1], { withinMs: 30_000 }]])
+    const unknown = await post({ node: '9'.repeat(16), withinMs: 30_000 })
+    expect(unknown.status).toBe(404)
+    expect(unknown.headers.get('pychat-node')).toBe(nodeIds[0])
+    drained.length = 0
+    for (const body of [
+      {},
+      { node: nodeIds[1] },
+      { withinMs: 30_000 },
+      { node: 'all', withinMs: 30_000 },
+      { node: nodeIds[1], withinMs: 999 },
+      { node: nodeIds[1], withinMs: 600_001 },
+      { node: nodeIds[1], withinMs: 1000.5 },
+      { node: nodeIds[1], withinMs: '30s' },
+      { node: nodeIds[1], withinMs: 30_000, force: true },
+    ]) {
+      const refused = await post(body)
+      expect(refused.status, JSON.stringify(body)).toBe(400)
+      expect(adminErrorSchema.parse(await refused.json()).error.message).toContain('withinMs')
+    }
+    expect((await ask('/admin/v1/drain')).status).toBe(400)
+    const stranger = await fetch(`${url}/admin/v1/drain`, { method: 'POST', body: '{}' })
+    expect(stranger.status).toBe(401)
+    expect(stranger.headers.get('pychat-node')).toBeNull()
+    expect(drained).toEqual([])
   })
 
   test('a store that is away is unavailable, not a fault', async () => {
