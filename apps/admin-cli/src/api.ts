@@ -1,8 +1,14 @@
 // Asks a relay's admin API over HTTP and believes nothing that its schemas do not: every reply is checked and small.
 import {
   adminErrorSchema,
+  adminNodeHeader,
   adminRoutes,
+  type DrainRequest,
+  drainReplySchema,
+  type NodeId,
+  nodeIdSchema,
   nodesReplySchema,
+  type ShutdownRequest,
   serversReplySchema,
   shutdownReplySchema,
   statsReplySchema,
@@ -15,6 +21,7 @@ const schemas = {
   nodes: nodesReplySchema,
   users: usersReplySchema,
   shutdown: shutdownReplySchema,
+  drain: drainReplySchema,
 } as const
 
 export type Question = keyof typeof schemas
@@ -24,25 +31,41 @@ export type Reply<Q extends Question> = ReturnType<(typeof schemas)[Q]['parse']>
 export class ApiError extends Error {
   override readonly name = 'ApiError'
   readonly kind: 'auth' | 'unreachable' | 'refused'
+  /** Nothing listens there, as after the end of a relay; false when it is only silent. */
+  readonly refusedConnection: boolean
 
   /** @param message may hold text from the network: sanitise before showing */
   constructor(kind: ApiError['kind'], message: string, options?: { cause?: unknown }) {
     super(message, options)
     this.kind = kind
+    const { cause } = options?.cause instanceof Error ? options.cause : {}
+    this.refusedConnection = cause instanceof Error && 'code' in cause && cause.code === 'ECONNREFUSED'
   }
 }
 
 const replyBytesMax = 64 * 1024 * 1024
 const timeoutMs = 10_000
 
+type More = {
+  room?: string
+  body?: DrainRequest | ShutdownRequest
+  timeoutMs?: number
+  /** Gives up at once, as if nobody answered. */
+  signal?: AbortSignal
+}
+
 export type Api = {
-  ask<Q extends Question>(question: Q, more?: { room?: string; node?: string }): Promise<Reply<Q>>
+  ask<Q extends Question>(question: Q, more?: More): Promise<Reply<Q>>
+  /** The node that gave the last reply, or null before the first. */
+  answeredBy(): NodeId | null
 }
 
 /** @param base URL of an ops port  @param token null when none was found: the relay then says so */
 export function createApi(base: string, token: string | null, get: typeof fetch = fetch): Api {
+  let answeredBy: NodeId | null = null
   return {
-    async ask<Q extends Question>(question: Q, more: { room?: string; node?: string } = {}) {
+    answeredBy: () => answeredBy,
+    async ask<Q extends Question>(question: Q, more: More = {}) {
       const route = adminRoutes[question]
       const url = new URL(route.path.replace(':room', encodeURIComponent(more.room ?? '')), base)
       let status: number
@@ -51,17 +74,20 @@ export function createApi(base: string, token: string | null, get: typeof fetch 
         const response = await get(url, {
           method: route.method,
           redirect: 'error',
-          signal: AbortSignal.timeout(timeoutMs),
+          signal: AbortSignal.any([
+            AbortSignal.timeout(more.timeoutMs ?? timeoutMs),
+            ...(more.signal === undefined ? [] : [more.signal]),
+          ]),
           headers: {
             accept: 'application/json',
             ...(token === null ? {} : { authorization: `Bearer ${token}` }),
           },
-          ...(route.method === 'POST'
-            ? { body: JSON.stringify(more.node === undefined ? {} : { node: more.node }) }
-            : {}),
+          ...(route.method === 'POST' ? { body: JSON.stringify(more.body ?? {}) } : {}),
         })
         status = response.status
         body = parse(await readText(response))
+        const node = nodeIdSchema.safeParse(response.headers.get(adminNodeHeader))
+        answeredBy = node.success ? node.data : null
       } catch (cause) {
         throw new ApiError(
           'unreachable',

@@ -1,43 +1,26 @@
 // The commands of pychat-admin: what each prints, and which exit code it ends with. It knows the admin API through
 // api.ts and the terminal through the ports given to `run`.
-import { opsPortDefault } from '@pychat/protocol'
+import { nodeIdSchema, opsPortDefault } from '@pychat/protocol'
 import { Command, CommanderError } from 'commander'
 import { type Api, ApiError, createApi, type Question, type Reply } from './api.ts'
+import { type DrainOptions, drain, drainHelp } from './drain.ts'
+import { exitCodes, type Ports, UsageError } from './ports.ts'
 import { clean, renderAge, renderBytes, renderTable } from './table.ts'
-import { findToken, type ReadFile } from './token.ts'
-
-export const exitCodes = { ok: 0, usage: 2, auth: 4, partial: 6, unreachable: 7 } as const
-
-export type Ports = {
-  env: Readonly<Record<string, string | undefined>>
-  platform: string
-  home: string
-  version: string
-  read: ReadFile
-  out(text: string): void
-  err(text: string): void
-  now(): number
-  /** Asks the person; null when there is no terminal to ask at. */
-  confirm: ((question: string) => Promise<boolean>) | null
-}
-
-/** A wish that cannot be carried out as typed. */
-class UsageError extends Error {
-  override readonly name = 'UsageError'
-}
+import { findToken } from './token.ts'
 
 const examples = `
 Examples:
   pychat-admin servers                     rooms in use, busiest first
   pychat-admin users abcd-efgh             who is in a room (sessions; names are sealed)
   pychat-admin stats --json | jq .users    one number for a script
+  pychat-admin drain 1a2b --within 2m      empty a node, then end it; its clients move to the others
   pychat-admin shutdown --node 1a2b3c4d5e6f7081 --yes
 
 Environment:
   PYCHAT_ADMIN_URL         ops address of any node (http://127.0.0.1:${opsPortDefault})
   PYCHAT_ADMIN_TOKEN       its admin token, or PYCHAT_ADMIN_TOKEN_FILE; not needed on the relay's own machine
 
-Exit codes: 0 ok, 2 usage, 4 token missing or wrong, 6 some nodes did not answer, 7 unreachable.`
+Exit codes: 0 ok, 2 usage, 4 token missing or wrong, 6 some nodes did not answer, 7 unreachable, 130 Ctrl-C.`
 
 /** Runs one command line. @param args without node and script  @returns the exit code */
 export async function run(args: readonly string[], ports: Ports): Promise<number> {
@@ -170,26 +153,43 @@ export async function run(args: readonly string[], ports: Ports): Promise<number
     .option('--yes', 'do not ask')
     .option('--json', 'print the reply as JSON')
     .action(async (options: { node?: string; yes?: boolean; json?: boolean }) => {
-      const { node } = options
-      if (node !== undefined && !/^[0-9a-f]{16}$/.test(node)) {
+      const node = options.node === undefined ? undefined : nodeIdSchema.safeParse(options.node)
+      if (node?.success === false) {
         throw new UsageError('--node wants 16 hex digits, as "pychat-admin nodes" shows them.')
       }
       if (!options.yes) {
         if (ports.confirm === null)
           throw new UsageError('shutdown asks first, and here is no terminal: add --yes.')
-        const what = node === undefined ? 'the WHOLE cluster' : `node ${node}`
+        const what = node === undefined ? 'the WHOLE cluster' : `node ${node.data}`
         if (!(await ports.confirm(`Stop ${what}? Type "yes": `))) {
           ports.err('Nothing was stopped.\n')
           return
         }
       }
-      const reply = await openApi(ports).ask('shutdown', node === undefined ? {} : { node })
+      const reply = await openApi(ports).ask(
+        'shutdown',
+        node === undefined ? {} : { body: { node: node.data } },
+      )
       print<'shutdown'>(
         reply,
         options.json,
         () =>
           reply.stopping.map((id) => `Stopping ${clean(id)}.\n`).join('') || 'No node said it is stopping.\n',
       )
+    })
+
+  program
+    .command('drain')
+    .description(
+      'empty one node and end it: its clients move to the others, and it is watched until it is gone',
+    )
+    .argument('<node>', 'its 16 hex digits, or the first 4 or more, as "pychat-admin nodes" shows them')
+    .option('--within <time>', 'by when it has to be gone, 1s to 10m', '30s')
+    .option('--yes', 'do not ask')
+    .option('--json', 'print progress and outcome as lines of JSON')
+    .addHelpText('after', drainHelp)
+    .action(async (node: string, options: DrainOptions) => {
+      code = await drain(openApi(ports), ports, node, options)
     })
 
   try {

@@ -116,6 +116,8 @@ export type UsersReply = z.infer<typeof usersReplySchema>
 export type StatsReply = z.infer<typeof statsReplySchema>
 export type ShutdownReply = z.infer<typeof shutdownReplySchema>
 export type DrainReply = z.infer<typeof drainReplySchema>
+export type DrainRequest = z.infer<typeof drainRequestSchema>
+export type ShutdownRequest = z.infer<typeof shutdownRequestSchema>
 export type AdminErrorReply = z.infer<typeof adminErrorSchema>
 
 /** Path of each admin request; `:room` takes a full room hash or its eight-character short form. */

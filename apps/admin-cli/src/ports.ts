@@ -1,0 +1,28 @@
+// What the commands need of the world, and what they give back to it: the terminal, the environment, the exit codes.
+import type { ReadFile } from './token.ts'
+
+export const exitCodes = { ok: 0, usage: 2, auth: 4, partial: 6, unreachable: 7, interrupted: 130 } as const
+
+export type Ports = {
+  env: Readonly<Record<string, string | undefined>>
+  platform: string
+  home: string
+  version: string
+  read: ReadFile
+  out(text: string): void
+  err(text: string): void
+  /** Columns of the terminal that `err` writes to, for a line that is redrawn in place; null where none can be. */
+  columns(): number | null
+  now(): number
+  /** Ends early, without throwing, when the signal is aborted. */
+  pause(ms: number, signal: AbortSignal): Promise<void>
+  /** From now on Ctrl-C aborts this signal and does not end the program; a second one does. */
+  interrupt(): AbortSignal
+  /** Asks the person; null when there is no terminal to ask at. */
+  confirm: ((question: string) => Promise<boolean>) | null
+}
+
+/** A wish that cannot be carried out as typed. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError'
+}
