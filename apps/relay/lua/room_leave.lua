@@ -1,5 +1,5 @@
 -- Takes a session out of a room. Safe to repeat; does nothing when another owner holds the session.
--- KEYS[1..6] as in room_join.lua
+-- KEYS[1..7] as in room_join.lua
 -- ARGV[1] hex     session
 -- ARGV[2] text    owner     "<node>/<generation>"
 -- ARGV[3] text    why       left | lost
@@ -13,8 +13,8 @@ local counter, owner = string.match(state or '', '^(%S+) (%S+)$')
 if owner ~= ARGV[2] then
   return 0
 end
-local _, tag, proof = string.match(redis.call('HGET', KEYS[2], session), '^(%S+) (%S+) (%S+) (%S+)$')
-redis.call('HSET', KEYS[1], 's:' .. session, counter .. ' - ' .. proof, 'active', ARGV[4])
+local _, tag, proof, _, start = string.match(redis.call('HGET', KEYS[2], session), '^(%S+) (%S+) (%S+) (%S+) (%S+)$')
+redis.call('HSET', KEYS[1], 's:' .. session, counter .. ' - ' .. proof .. ' ' .. start, 'active', ARGV[4])
 redis.call('HDEL', KEYS[2], session)
 redis.call('HDEL', KEYS[3], tag)
 redis.call('ZADD', KEYS[4], now + tonumber(ARGV[5]), session)
@@ -24,6 +24,6 @@ if redis.call('HLEN', KEYS[2]) == 0 then
     redis.call('PEXPIRE', KEYS[i], ARGV[5])
   end
 end
-redis.call('SPUBLISH', KEYS[6], '\2{"t":"departed","room":"' .. ARGV[6] .. '","session":"' .. session
+redis.call('SPUBLISH', KEYS[7], '\2{"t":"departed","room":"' .. ARGV[6] .. '","session":"' .. session
   .. '","why":"' .. ARGV[3] .. '"}')
 return 1

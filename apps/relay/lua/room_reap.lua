@@ -1,5 +1,5 @@
 -- Takes every member of a dead node out of one room. Safe to repeat. Node ids are never used twice.
--- KEYS[1..6] as in room_join.lua
+-- KEYS[1..7] as in room_join.lua
 -- ARGV[1] hex     node
 -- ARGV[2] number  now       milliseconds since 1970
 -- ARGV[3] number  keep_ms   how long counters, and the room once it is empty, are kept
@@ -12,13 +12,13 @@ for i = 1, #values, 2 do
   local session = values[i]
   local counter, owner = string.match(redis.call('HGET', KEYS[1], 's:' .. session) or '', '^(%S+) (%S+)$')
   if owner and string.sub(owner, 1, #prefix) == prefix then
-    local _, tag, proof = string.match(values[i + 1], '^(%S+) (%S+) (%S+) (%S+)$')
-    redis.call('HSET', KEYS[1], 's:' .. session, counter .. ' - ' .. proof, 'active', ARGV[2])
+    local _, tag, proof, _, start = string.match(values[i + 1], '^(%S+) (%S+) (%S+) (%S+) (%S+)$')
+    redis.call('HSET', KEYS[1], 's:' .. session, counter .. ' - ' .. proof .. ' ' .. start, 'active', ARGV[2])
     redis.call('HDEL', KEYS[2], session)
     redis.call('HDEL', KEYS[3], tag)
     redis.call('ZADD', KEYS[4], tonumber(ARGV[2]) + tonumber(ARGV[3]), session)
     redis.call('ZREM', KEYS[5], session)
-    redis.call('SPUBLISH', KEYS[6], '\2{"t":"departed","room":"' .. ARGV[4] .. '","session":"' .. session
+    redis.call('SPUBLISH', KEYS[7], '\2{"t":"departed","room":"' .. ARGV[4] .. '","session":"' .. session
       .. '","why":"lost"}')
     reaped = reaped + 1
   end

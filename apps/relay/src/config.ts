@@ -2,7 +2,7 @@
 // what it does not know, prints --help and docs/configuration.md. Files named by settings are read by their users.
 import { BlockList, isIP } from 'node:net'
 import { opsPortDefault, relayPortDefault, stateDirectory } from '@pychat/protocol'
-import { parseRedisAddress } from './redis/address.ts'
+import { parseRedisAddress, redisAddressForms } from './redis/address.ts'
 
 export type ListenAddress = { host: string; port: number }
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const
@@ -62,9 +62,7 @@ function parseRedisUrl(text: string): string {
   try {
     parseRedisAddress(text)
   } catch {
-    throw new Error(
-      'has to be redis://[user:password@]host:port, rediss://... for TLS, or redis+cluster://host:port,host:port',
-    )
+    throw new Error(`has to be ${redisAddressForms}`)
   }
   return text
 }
@@ -131,11 +129,11 @@ const settings = {
   }),
   redisUrl: row({
     env: 'PYCHAT_REDIS_URL',
-    form: 'redis://, rediss://, redis+cluster://h:p,h:p',
+    form: 'redis://h:p, redis+sentinel://h:p,h:p/NAME, redis+cluster://h:p,h:p (rediss for TLS)',
     default: null,
     defaultWords: 'unset: one embedded node',
     sentence:
-      'The Redis (7.0 or newer) or Valkey (7.2 or newer) that all nodes of a cluster share. Unset, this node stands alone and keeps its rooms in memory.',
+      'The Redis (7.0 or newer) or Valkey (7.2 or newer) that all nodes of a cluster share: one server, a primary by its Sentinels, or a Redis Cluster. Unset, this node stands alone and keeps its rooms in memory.',
     secret: true,
     parse: parseRedisUrl,
   }),
@@ -313,7 +311,7 @@ const settings = {
   }),
   backpressureBytesMax: row({
     env: 'PYCHAT_BACKPRESSURE_BYTES_MAX',
-    ...integer(65_536, 67_108_864),
+    ...integer(524_288, 67_108_864),
     default: '1048576',
     unit: 'bytes',
     sentence:

@@ -18,6 +18,7 @@ import { createMemoryRooms } from './rooms/rooms.memory.ts'
 import type { Rooms, RoomsEvents } from './rooms/rooms.ts'
 import { createAddressLimits, truncateAddress } from './session/address-limits.ts'
 import { bump, createFigures } from './session/figures.ts'
+import { createJoinQueue } from './session/join-queue.ts'
 import { createRegistry } from './session/registry.ts'
 import { selectTransport } from './transport/select.ts'
 import type { UpgradeDecision, UpgradeRequest } from './transport/transport.ts'
@@ -106,8 +107,10 @@ export function createRelay({ config, version, log, onStop }: RelayOptions): Rel
     settings: {
       framesPerSecond: config.framesPerSecond,
       bytesPerSecond: config.bytesPerSecond,
+      ackReplicas: rooms.kind === 'redis' ? config.ackReplicas : 0,
       software: `pychat-relay/${version}`,
     },
+    joinTurn: createJoinQueue(config.joinsPerSecond, now).turn,
     addressLimits,
     figures,
     now,
@@ -235,6 +238,7 @@ export function createRelay({ config, version, log, onStop }: RelayOptions): Rel
       let ticks = 0
       timer = setInterval(() => {
         registry.tick()
+        rooms.tick()
         ticks += 1
         if (ticks % sweepTicks === 0) addressLimits.sweep(now())
       }, tickMs)
@@ -296,11 +300,18 @@ export function createRelay({ config, version, log, onStop }: RelayOptions): Rel
 function openStore(config: RelayConfig, events: RoomsEvents): { rooms: Rooms; cluster: Cluster } {
   const shared = {
     roomMembersMax: config.roomMembersMax,
+    graceMs: config.graceMs,
+    log: {
+      messagesMax: config.logMessagesMax,
+      bytesMax: config.logBytesMax,
+      ageMs: config.logSeconds * 1000,
+    },
     now: Date.now,
     random: (bytes: number): Uint8Array => randomBytes(bytes),
   }
   if (config.redisUrl !== null) {
-    return openRedisStore({ ...shared, url: config.redisUrl, keyPrefix: config.redisPrefix }, events)
+    const { redisUrl: url, redisPrefix: keyPrefix, ackReplicas } = config
+    return openRedisStore({ ...shared, url, keyPrefix, ackReplicas }, events)
   }
   const rooms = createMemoryRooms(shared, events)
   return { rooms, cluster: createMemoryCluster(rooms.node) }

@@ -3,23 +3,39 @@
 import type { NodeId, RoomId } from '@pychat/protocol'
 
 export type RoomKeys = {
-  /** In the order of KEYS[1..6] of room_join.lua, the channel last. */
-  all: readonly [room: string, members: string, names: string, gone: string, roster: string, channel: string]
+  /** In the order of KEYS[1..7] of room_join.lua, the channel last. */
+  all: readonly [
+    room: string,
+    members: string,
+    names: string,
+    gone: string,
+    roster: string,
+    log: string,
+    channel: string,
+  ]
   room: string
   members: string
   roster: string
+  log: string
   channel: string
+  /** Of all of them. */
+  slot: number
 }
 
 export function roomKeys(prefix: string, id: RoomId): RoomKeys {
   const base = `${prefix}:{${id}}`
-  const [room, members, roster, channel] = [`${base}:room`, `${base}:members`, `${base}:roster`, `${base}:x`]
+  const keys = {
+    room: `${base}:room`,
+    members: `${base}:members`,
+    roster: `${base}:roster`,
+    log: `${base}:log`,
+    channel: `${base}:x`,
+  }
+  const { room, members, roster, log, channel } = keys
   return {
-    all: [room, members, `${base}:names`, `${base}:gone`, roster, channel],
-    room,
-    members,
-    roster,
-    channel,
+    ...keys,
+    all: [room, members, `${base}:names`, `${base}:gone`, roster, log, channel],
+    slot: slotOf(base),
   }
 }
 
@@ -28,7 +44,7 @@ export function nodesKey(prefix: string): string {
   return `${prefix}:nodes`
 }
 
-/** Hash: id of a node whose lease ran out -> when that was first seen, milliseconds since 1970. */
+/** Hash: id of a node that is gone -> from when on its members may be taken out, milliseconds since 1970. */
 export function gravesKey(prefix: string): string {
   return `${prefix}:graves`
 }

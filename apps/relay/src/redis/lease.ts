@@ -1,11 +1,14 @@
 // A node's place in the cluster: its id, the lease behind it, and the reaping of nodes whose lease ran out.
-// A node that dies without a word loses its lease, then every other node's janitor may take its members out.
+// A node that dies without a word loses its lease and gets a grave; once its members have had their grace time to come
+// back elsewhere, every other node's janitor may take out who is left. A node that stops digs its grave by itself.
 // Whether a lease or a grave came first is settled in the way of Dekker: each side writes its own, then reads the other's.
 import { encodeHex, type NodeId, type RoomId } from '@pychat/protocol'
 import type { Connections } from './connections.ts'
 import { gravesKey, leaseKey, nodeRoomsKey, nodesKey, reaperKey, roomKeys } from './keys.ts'
+import type { Scripts } from './scripts.ts'
 
 export type LeaseOptions = {
+  scripts: Scripts
   keyPrefix: string
   now(): number
   random(bytes: number): Uint8Array
@@ -17,6 +20,8 @@ export type LeaseOptions = {
   janitorMs: number
   /** How long the counters of those taken out are kept. */
   keepMs: number
+  /** How long a member without a connection keeps its place. */
+  graceMs: number
 }
 
 export type LeaseEvents = {
@@ -26,7 +31,7 @@ export type LeaseEvents = {
   taken(): void
 }
 
-/** A dead node's rooms are looked through for so long: a join of its last moment may still arrive. */
+/** A dead node's rooms are looked through for so long after that: a join of its last moment may still arrive. */
 const graveMs = 60_000
 const reaperMs = 10_000
 
@@ -63,14 +68,19 @@ export class Lease {
     ]
   }
 
-  /** Ends the lease. @param empty whether all members have left; otherwise other nodes will take them out */
+  /**
+   * Ends the lease.
+   * @param empty whether all members have left; otherwise those who do not come back within the grace time are taken
+   * out by other nodes, or by the next one to start
+   */
   async stop(empty: boolean): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer)
     this.#timers = []
     if (!this.#held) return
     this.#held = false
     const { commands } = this.#connections
-    const { keyPrefix } = this.#options
+    const { keyPrefix, now, graceMs } = this.#options
+    if (!empty) await commands.hset(gravesKey(keyPrefix), this.#node, now() + graceMs)
     await commands.del(leaseKey(keyPrefix, this.#node))
     if (!empty) return
     await commands.del(nodeRoomsKey(keyPrefix, this.#node))
@@ -116,6 +126,16 @@ export class Lease {
     return (await this.#connections.commands.exists(leaseKey(this.#options.keyPrefix, node))) === 1
   }
 
+  /** Whether a node is gone for so long that its members' time to come back is over. */
+  async buried(node: NodeId): Promise<boolean> {
+    if (await this.holds(node)) return false
+    const { commands } = this.#connections
+    const { keyPrefix, now } = this.#options
+    const due = await commands.hget(gravesKey(keyPrefix), node)
+    if (due !== null) return now() >= Number(due)
+    return (await commands.sismember(nodesKey(keyPrefix), node)) === 0
+  }
+
   /** Ids of all nodes that hold a lease. */
   async nodes(): Promise<NodeId[]> {
     const ids = (await this.#connections.commands.smembers(nodesKey(this.#options.keyPrefix))) as NodeId[]
@@ -157,8 +177,8 @@ export class Lease {
 
   /** After the store was frozen the lease may have run out with nobody there to notice: then it is taken up again. */
   async #renew(): Promise<boolean> {
-    const { commands, scripts } = this.#connections
-    const { keyPrefix, leaseMs } = this.#options
+    const { commands } = this.#connections
+    const { scripts, keyPrefix, leaseMs } = this.#options
     const key = leaseKey(keyPrefix, this.#node)
     if (await scripts.nodeBeat(key, leaseMs)) return true
     await commands.set(key, '1', 'PX', leaseMs)
@@ -168,23 +188,24 @@ export class Lease {
   }
 
   async #bury(id: NodeId): Promise<void> {
-    const { commands, scripts } = this.#connections
-    const { keyPrefix, now, keepMs } = this.#options
+    const { commands } = this.#connections
+    const { scripts, keyPrefix, now, keepMs, leaseMs, beatMs, graceMs } = this.#options
     const reaper = reaperKey(keyPrefix, id)
     if ((await commands.set(reaper, this.#node, 'PX', reaperMs, 'NX')) !== 'OK') return
     const graves = gravesKey(keyPrefix)
-    await commands.hsetnx(graves, id, now())
+    // Its lease ran out a lease's time after its last beat, and it may have lived on for another beat.
+    await commands.hsetnx(graves, id, now() + Math.max(0, graceMs - leaseMs + beatMs))
+    const due = Number(await commands.hget(graves, id))
     if (await this.holds(id)) {
       await commands.hdel(graves, id)
-    } else {
+    } else if (now() >= due) {
       const roomsKey = nodeRoomsKey(keyPrefix, id)
       const rooms = (await commands.smembers(roomsKey)) as RoomId[]
       for (const room of rooms) {
         await scripts.roomReap(roomKeys(keyPrefix, room), room, id, now(), keepMs)
         await commands.srem(roomsKey, room)
       }
-      const since = Number(await commands.hget(graves, id))
-      if (rooms.length === 0 && now() - since > graveMs) {
+      if (rooms.length === 0 && now() - due > graveMs) {
         await commands.srem(nodesKey(keyPrefix), id)
         await commands.hdel(graves, id)
       }

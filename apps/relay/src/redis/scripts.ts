@@ -1,7 +1,9 @@
 // Typed callers of lua/*.lua: the one place that knows the order of their arguments and the shape of their answers.
+// Scripts of a room go straight to the primary that holds it, with that server's replication id: see room_epoch.lua.
 // ioredis sends a script's text once per connection and its digest afterwards (EVALSHA, again EVAL upon NOSCRIPT).
 import { readFileSync } from 'node:fs'
 import {
+  decodeHex,
   type Epoch,
   limits,
   type Member,
@@ -9,10 +11,12 @@ import {
   type NodeId,
   type RoomId,
   type SessionId,
+  writeDeliveryHeader,
 } from '@pychat/protocol'
-import type { Cluster, Redis } from 'ioredis'
-import type { JoinRequest, PublishResult } from '../rooms/rooms.ts'
-import type { RoomKeys } from './keys.ts'
+import type { Redis } from 'ioredis'
+import { type JoinRequest, type LogLimits, type PublishResult, StoreError } from '../rooms/rooms.ts'
+import { type RoomKeys, slotOf } from './keys.ts'
+import type { StoreServer } from './server.ts'
 
 /** Who holds a session: "<node>/<generation>". A place that nobody holds is "-". */
 export type Owner = string
@@ -30,11 +34,29 @@ export type RosterEntry = Member & { owner: Owner }
 export type RosterPage = { entries: RosterEntry[]; next: string | null }
 
 export type JoinAnswer =
-  | { answer: 'ok'; epoch: Epoch; seq: number; counter: number; count: number; page: RosterPage }
+  | {
+      answer: 'ok'
+      epoch: Epoch
+      seq: number
+      counter: number
+      /** Where the log ended when the session first came. */
+      start: number
+      count: number
+      page: RosterPage
+    }
   | { answer: 'taken'; owner: Owner }
   | { answer: 'session' }
   | { answer: 'full' }
 
+export type LogAnswer =
+  | { answer: 'page'; epoch: Epoch; seq: number; missed: number; more: boolean; deliveries: Buffer[] }
+  /** The current epoch, and the place where it starts. */
+  | { answer: 'unknown'; epoch: Epoch; seq: number }
+  | { answer: 'none' }
+
+export type Position = { epoch: Epoch; seq: number }
+
+/** Each throws StoreError unreachable while the server of the room is away, or was left behind by a failover. */
 export interface Scripts {
   roomJoin(
     keys: RoomKeys,
@@ -51,17 +73,21 @@ export interface Scripts {
     now: number,
     keepMs: number,
   ): Promise<boolean>
-  /** @param head the first 26 bytes of the delivery header  @param frame copied before the call returns only if it is
-   * sent at once: pass a buffer that stays as it is */
+  /**
+   * @param frame copied before the call returns only if it is sent at once: pass a buffer that stays as it is
+   * @returns once enough replicas hold it; "unavailable" when they do not in time, though it may have its place
+   */
   roomPublish(
     keys: RoomKeys,
     session: SessionId,
     owner: Owner,
     counter: number,
     now: number,
-    head: Buffer,
     frame: Buffer,
   ): Promise<PublishResult>
+  /** Null for an unknown room. */
+  roomPosition(keys: RoomKeys): Promise<Position | null>
+  roomLog(keys: RoomKeys, after: Position, oldestAt: number): Promise<LogAnswer>
   /** @returns how many members of the node were taken out */
   roomReap(keys: RoomKeys, room: RoomId, node: NodeId, now: number, keepMs: number): Promise<number>
   roomRoster(keys: RoomKeys, after: string): Promise<RosterPage>
@@ -76,25 +102,76 @@ function source(name: string): string {
 type Argument = string | number | Buffer
 type Caller = (...args: Argument[]) => Promise<unknown>
 
-/** Teaches the scripts to a client; once per client. */
-export function createScripts(client: Redis | Cluster): Scripts {
-  const define = (name: string, numberOfKeys: number, before = ''): Caller => {
-    client.defineCommand(name, { numberOfKeys, lua: before + source(name) })
-    return (client as unknown as Record<string, Caller>)[name]?.bind(client) as Caller
+const [epochPart, rosterPart] = [source('room_epoch'), source('roster_page')]
+
+const scripts = {
+  room_join: { keys: 7, lua: epochPart + rosterPart + source('room_join') },
+  room_leave: { keys: 7, lua: source('room_leave') },
+  room_publish: { keys: 3, lua: epochPart + source('room_publish') },
+  room_position: { keys: 2, lua: epochPart + source('room_position') },
+  room_log: { keys: 2, lua: source('room_log') },
+  room_reap: { keys: 7, lua: source('room_reap') },
+  room_roster: { keys: 3, lua: rosterPart + source('room_roster') },
+  node_beat: { keys: 1, lua: source('node_beat') },
+} as const
+
+type ScriptName = keyof typeof scripts
+
+/** ioredis adds a method per script, and one that answers in bytes. */
+type Taught = Record<ScriptName | `${ScriptName}Buffer`, Caller>
+
+/** Version, type, room and epoch: what a delivery of this epoch starts with. */
+const headBytes = 26
+
+function headOf(room: RoomId, epoch: Epoch): Buffer {
+  const header = Buffer.alloc(42)
+  writeDeliveryHeader(header, decodeHex(room), decodeHex(epoch), 0, 0)
+  return header.subarray(0, headBytes)
+}
+
+/** @param server the primary of a slot; throws StoreError while there is none */
+export function createScripts(server: (slot: number) => StoreServer, log: LogLimits): Scripts {
+  const taught = new WeakSet<Redis>()
+
+  function teach(redis: Redis): Taught {
+    if (!taught.has(redis)) {
+      for (const [name, { keys, lua }] of Object.entries(scripts)) {
+        redis.defineCommand(name, { numberOfKeys: keys, lua })
+      }
+      taught.add(redis)
+    }
+    return redis as unknown as Taught
   }
-  const rosterPage = source('roster_page')
-  const join = define('room_join', 6, rosterPage)
-  const leave = define('room_leave', 6)
-  const publish = define('room_publish', 2)
-  const reap = define('room_reap', 6)
-  const roster = define('room_roster', 3, rosterPage)
-  const beat = define('node_beat', 1)
+
+  async function call(at: StoreServer, name: keyof Taught, ...args: Argument[]): Promise<unknown> {
+    try {
+      return await teach(at.redis)[name](...args)
+    } catch (error) {
+      at.failed(error)
+      throw error
+    }
+  }
+
+  function stale(at: StoreServer): never {
+    const error = new StoreError('unreachable', 'STALE: this server was left behind by a failover.')
+    at.failed(error)
+    throw error
+  }
+
+  /** What a join says holds for what it counts: earlier frames have to be as safe as the join itself. */
+  async function safe(at: StoreServer): Promise<void> {
+    if (!(await at.replicated())) {
+      throw new StoreError('unreachable', 'Too few replicas of Redis answered in time.')
+    }
+  }
 
   return {
     async roomJoin(keys, request, { owner, now, epoch, membersMax }) {
-      const { room, session, tag, proof, profile } = request
-      const page = limits.rosterPageMembersMax
-      const reply = (await join(
+      const { room, session, tag, proof, profile, counter } = request
+      const at = server(keys.slot)
+      const asked = call(
+        at,
+        'room_join',
         ...keys.all,
         session,
         tag,
@@ -102,43 +179,116 @@ export function createScripts(client: Redis | Cluster): Scripts {
         proof,
         profile,
         now,
-        epoch,
+        headOf(room, epoch),
         membersMax,
         room,
-        page,
-      )) as (string | number)[]
+        limits.rosterPageMembersMax,
+        epoch,
+        at.replicationId,
+        counter,
+      )
+      const [reply] = await Promise.all([asked as Promise<(string | number)[]>, safe(at)])
       const [answer, ...rest] = reply
       if (answer === 'taken') return { answer, owner: String(rest[0]) }
       if (answer === 'session' || answer === 'full') return { answer }
+      if (answer === 'stale') return stale(at)
       return {
         answer: 'ok',
         epoch: rest[0] as Epoch,
         seq: Number(rest[1]),
         counter: Number(rest[2]),
-        count: Number(rest[3]),
-        page: readPage(rest.slice(4) as string[]),
+        start: Number(rest[3]),
+        count: Number(rest[4]),
+        page: readPage(rest.slice(5) as string[]),
       }
     },
     async roomLeave(keys, room, session, owner, why, now, keepMs) {
-      return (await leave(...keys.all, session, owner, why, now, keepMs, room)) === 1
+      return (
+        (await call(
+          server(keys.slot),
+          'room_leave',
+          ...keys.all,
+          session,
+          owner,
+          why,
+          now,
+          keepMs,
+          room,
+        )) === 1
+      )
     },
-    async roomPublish(keys, session, owner, counter, now, head, frame) {
-      const reply = await publish(keys.room, keys.channel, session, owner, counter, now, head, frame)
-      const [status, value] = reply as [number, number]
-      if (status === 1) return { status: 'taken', seq: value }
-      if (status === 2) return { status: 'duplicate', seq: value }
+    async roomPublish(keys, session, owner, counter, now, frame) {
+      const at = server(keys.slot)
+      const asked = call(
+        at,
+        'room_publish',
+        keys.room,
+        keys.log,
+        keys.channel,
+        session,
+        owner,
+        counter,
+        now,
+        at.replicationId,
+        log.messagesMax,
+        log.bytesMax,
+        log.ageMs,
+        frame,
+      )
+      const [reply, replicated] = await Promise.all([asked as Promise<[number, number]>, at.replicated()])
+      const [status, value] = reply
       if (status === 3) return { status: 'gap', last: value }
-      return { status: 'not-member' }
+      if (status === 4) return { status: 'not-member' }
+      if (status === 5) return stale(at)
+      if (!replicated) return { status: 'unavailable' }
+      return status === 1 ? { status: 'taken', seq: value } : { status: 'duplicate', seq: value }
+    },
+    async roomPosition(keys) {
+      const at = server(keys.slot)
+      const reply = (await call(at, 'room_position', keys.room, keys.channel, at.replicationId)) as string[]
+      const [answer, seq] = reply
+      if (answer === 'none') return null
+      if (answer === 'stale') return stale(at)
+      return { epoch: answer as Epoch, seq: Number(seq) }
+    },
+    async roomLog(keys, { epoch, seq }, oldestAt) {
+      const reply = (await call(
+        server(keys.slot),
+        'room_logBuffer',
+        keys.room,
+        keys.log,
+        epoch,
+        seq,
+        limits.logPageFramesMax,
+        limits.logPageBytesMax,
+        oldestAt,
+      )) as [Buffer, Buffer, Buffer, number, number, ...Buffer[]]
+      const [answer, found, place, missed, more, ...deliveries] = reply
+      if (String(answer) === 'none') return { answer: 'none' }
+      const at = { epoch: String(found) as Epoch, seq: Number(place) }
+      if (String(answer) === 'unknown') return { answer: 'unknown', ...at }
+      return { answer: 'page', ...at, missed, more: more === 1, deliveries }
     },
     async roomReap(keys, room, node, now, keepMs) {
-      return (await reap(...keys.all, node, now, keepMs, room)) as number
+      return (await call(
+        server(keys.slot),
+        'room_reap',
+        ...keys.all,
+        node,
+        now,
+        keepMs,
+        room,
+      )) as number
     },
     async roomRoster(keys, after) {
-      const reply = await roster(keys.room, keys.members, keys.roster, after, limits.rosterPageMembersMax)
-      return readPage(reply as string[])
+      const page = limits.rosterPageMembersMax
+      const at = server(keys.slot)
+      return readPage(
+        (await call(at, 'room_roster', keys.room, keys.members, keys.roster, after, page)) as string[],
+      )
     },
     async nodeBeat(leaseKey, leaseMs) {
-      return (await beat(leaseKey, leaseMs)) === 1
+      return (await call(server(slotOf(leaseKey)), 'node_beat', leaseKey, leaseMs)) === 1
     },
   }
 }

@@ -3,10 +3,11 @@
 import { createRedisCluster } from '../cluster/cluster.redis.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { createRedisRooms } from '../rooms/rooms.redis.ts'
-import type { Rooms, RoomsEvents } from '../rooms/rooms.ts'
+import type { LogLimits, Rooms, RoomsEvents } from '../rooms/rooms.ts'
 import { parseRedisAddress } from './address.ts'
 import { Connections, type ConnectionsOptions } from './connections.ts'
 import { Lease } from './lease.ts'
+import { createScripts } from './scripts.ts'
 
 export type RedisStoreOptions = {
   /** As redis/address.ts says. */
@@ -14,6 +15,11 @@ export type RedisStoreOptions = {
   /** All nodes of one cluster share it; "pychat" when left out. */
   keyPrefix?: string
   roomMembersMax: number
+  /** How long a member without a connection keeps its place. */
+  graceMs: number
+  log: LogLimits
+  /** Replicas that have to hold a message before it counts as taken. */
+  ackReplicas: number
   /** Milliseconds since 1970. */
   now(): number
   /** @returns so many unpredictable bytes */
@@ -32,7 +38,9 @@ export type RedisStoreTimes = {
   keepMs: number
   lingerMs: number
   answerMs: number
-} & Omit<ConnectionsOptions, 'jitter'>
+  /** Every so often members are told where their room's log ends: what was lost without a trace shows then. */
+  beaconMs: number
+} & Omit<ConnectionsOptions, 'jitter' | 'ackReplicas'>
 
 const timesDefault: RedisStoreTimes = {
   leaseMs: 10_000,
@@ -41,9 +49,11 @@ const timesDefault: RedisStoreTimes = {
   keepMs: 600_000,
   lingerMs: 10_000,
   answerMs: 2000,
+  beaconMs: 8000,
   commandTimeoutMs: 2000,
   checkMs: 1000,
   checkTimeoutMs: 1500,
+  ackTimeoutMs: 500,
 }
 
 export type RedisStore = {
@@ -55,15 +65,18 @@ export type RedisStore = {
 
 /** Connects to nothing yet: `rooms.start()` does. @throws StoreError refused, when the address cannot be read */
 export function openRedisStore(options: RedisStoreOptions, events: RoomsEvents): RedisStore {
-  const { keyPrefix = 'pychat', roomMembersMax, now, random, jitter = Math.random } = options
-  const { leaseMs, beatMs, janitorMs, keepMs, lingerMs, answerMs, ...checks } = {
+  const { keyPrefix = 'pychat', log, now, random, jitter = Math.random } = options
+  const { leaseMs, beatMs, janitorMs, keepMs, lingerMs, answerMs, beaconMs, ...checks } = {
     ...timesDefault,
     ...options.times,
   }
-  const connections = new Connections(parseRedisAddress(options.url), { jitter, ...checks })
-  const lease = new Lease(connections, { keyPrefix, now, random, leaseMs, beatMs, janitorMs, keepMs })
+  const { roomMembersMax, graceMs, ackReplicas } = options
+  const connections = new Connections(parseRedisAddress(options.url), { jitter, ackReplicas, ...checks })
+  const scripts = createScripts((slot) => connections.server(slot), log)
+  const shared = { scripts, keyPrefix, now, random, keepMs, graceMs }
+  const lease = new Lease(connections, { ...shared, leaseMs, beatMs, janitorMs })
   const rooms = createRedisRooms(
-    { connections, lease, keyPrefix, roomMembersMax, now, random, jitter, keepMs, lingerMs },
+    { ...shared, connections, lease, roomMembersMax, jitter, lingerMs, logAgeMs: log.ageMs, beaconMs },
     events,
   )
   const cluster = createRedisCluster({ connections, lease, keyPrefix, random, answerMs })

@@ -15,9 +15,12 @@ import {
   type SessionId,
   writeDeliveryHeader,
 } from '@pychat/protocol'
+import { MemoryLog } from './log.memory.ts'
 import type {
   JoinRequest,
   JoinResult,
+  LogLimits,
+  LogPage,
   Membership,
   PublishResult,
   RoomMember,
@@ -32,8 +35,13 @@ export type MemoryRoomsOptions = {
   now(): number
   /** @returns so many unpredictable bytes */
   random(bytes: number): Uint8Array
+  /** How long a member without a connection keeps its place. */
+  graceMs: number
+  log: LogLimits
   /** How long an empty room and the counters of a session that left are remembered; 10 minutes when left out. */
   keepMs?: number
+  /** Every so often members are told where their room's log ends; 8 s when left out. */
+  beaconMs?: number
 }
 
 type MemoryMember = {
@@ -45,15 +53,20 @@ type MemoryMember = {
   generation: number
   /** Grows with every new member: cursor of the roster. */
   place: number
+  /** Where the log ended when the session first came: it gets nothing from before. */
+  start: number
 }
 
-type GoneSession = { proof: string; counter: number; until: number }
+type GoneSession = { proof: string; counter: number; start: number; until: number }
 
 type MemoryRoom = {
   idBytes: Uint8Array
   epoch: Epoch
   epochBytes: Uint8Array
   seq: number
+  log: MemoryLog
+  /** `seq` when members were told last. */
+  toldSeq: number
   bytes: number
   createdAt: number
   lastActiveAt: number
@@ -68,16 +81,20 @@ type MemoryRoom = {
 }
 
 const keepMsDefault = 600_000
+const beaconMsDefault = 8000
 /** Forgotten things removed per join: keeps a join short however many left before. */
 const trimmedPerJoinMax = 16
 
 export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEvents): Rooms {
-  const keepMs = options.keepMs ?? keepMsDefault
+  const { keepMs = keepMsDefault, beaconMs = beaconMsDefault } = options
   const node = encodeHex(options.random(8)) as NodeId
   const rooms = new Map<RoomId, MemoryRoom>()
   /** Empty rooms, in the order in which they will be forgotten. */
   const empty = new Set<RoomId>()
+  /** Members whose connection is gone, in the order in which their grace time ends. */
+  const graced = new Map<string, { membership: Membership; until: number }>()
   let lastGeneration = 0
+  let beaconAt = options.now() + beaconMs
 
   function forgetEmptyRooms(now: number): void {
     let left = trimmedPerJoinMax
@@ -108,6 +125,8 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
       epoch: encodeHex(epochBytes) as Epoch,
       epochBytes,
       seq: 0,
+      log: new MemoryLog(options.log),
+      toldSeq: 0,
       bytes: 0,
       createdAt: now,
       lastActiveAt: now,
@@ -166,15 +185,17 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
     let replaced: Membership | null = null
     let member: MemoryMember
     if (present === undefined) {
+      const known = gone !== undefined && gone.until > now ? gone : null
       room.lastPlace += 1
       member = {
         tag,
         profile: request.profile,
         proof,
-        counter: gone !== undefined && gone.until > now ? gone.counter : 0,
+        counter: known?.counter ?? 0,
         since: now,
         generation,
         place: room.lastPlace,
+        start: known?.start ?? room.seq,
       }
       room.members.set(session, member)
       room.gone.delete(session)
@@ -189,6 +210,7 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
     const changed = present === undefined || member.profile !== request.profile || member.tag !== tag
     member.profile = request.profile
     member.tag = tag
+    member.counter = Math.max(member.counter, request.counter)
     room.names.set(tag, session)
     room.lastActiveAt = now
     if (replaced !== null) events.replaced(replaced)
@@ -212,13 +234,58 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
     room.members.delete(membership.session)
     room.names.delete(member.tag)
     room.gone.delete(membership.session)
-    room.gone.set(membership.session, { proof: member.proof, counter: member.counter, until: now + keepMs })
+    const { proof, counter, start } = member
+    room.gone.set(membership.session, { proof, counter, start, until: now + keepMs })
     room.lastActiveAt = now
     if (room.members.size === 0) {
       room.until = now + keepMs
       empty.add(membership.room)
     }
     tell(membership.room, { t: 'departed', room: membership.room, session: membership.session, why })
+  }
+
+  /** @returns the room and member while the membership stands */
+  function find(membership: Membership): { room: MemoryRoom; member: MemoryMember } | null {
+    const room = rooms.get(membership.room)
+    const member = room?.members.get(membership.session)
+    if (room === undefined || member === undefined || member.generation !== membership.generation) return null
+    return { room, member }
+  }
+
+  function grace(membership: Membership): void {
+    if (find(membership) === null) return
+    const key = membership.room + membership.session
+    graced.delete(key)
+    graced.set(key, { membership, until: options.now() + options.graceMs })
+  }
+
+  function readLog(membership: Membership, epoch: Epoch, seq: number): LogPage | null {
+    const found = find(membership)
+    if (found === null) return null
+    const { room, member } = found
+    const known = epoch === room.epoch
+    const page = room.log.page(known ? Math.max(seq, member.start) : member.start, room.seq, options.now())
+    return { ...page, epoch: room.epoch, missed: known ? page.missed : null }
+  }
+
+  /** Who came back meanwhile has another generation: then nothing happens. */
+  function endGraceTimes(now: number): void {
+    for (const [key, { membership, until }] of graced) {
+      if (until > now) return
+      graced.delete(key)
+      leave(membership, 'lost')
+    }
+  }
+
+  function beacon(now: number): void {
+    if (now < beaconAt) return
+    beaconAt = now + beaconMs
+    for (const [id, room] of rooms) {
+      room.log.trim(now)
+      if (room.members.size === 0 || room.toldSeq === room.seq) continue
+      room.toldSeq = room.seq
+      tell(id, { t: 'position', room: id, epoch: room.epoch, seq: room.seq })
+    }
   }
 
   return {
@@ -229,15 +296,14 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
       return join(request)
     },
     async leave(membership, why) {
-      leave(membership, why)
+      if (why === 'lost' && options.graceMs > 0) grace(membership)
+      else leave(membership, why)
     },
     publish(membership: Membership, counter: number, frame: Uint8Array): PublishResult {
-      const room = rooms.get(membership.room)
-      const member = room?.members.get(membership.session)
-      if (room === undefined || member === undefined || member.generation !== membership.generation) {
-        return { status: 'not-member' }
-      }
-      if (counter <= member.counter) return { status: 'duplicate', seq: 0 }
+      const found = find(membership)
+      if (found === null) return { status: 'not-member' }
+      const { room, member } = found
+      if (counter <= member.counter) return { status: 'duplicate', seq: room.log.placeOf(frame) }
       if (counter > member.counter + 1) return { status: 'gap', last: member.counter }
       const now = options.now()
       member.counter = counter
@@ -247,8 +313,12 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
       const delivery = Buffer.allocUnsafe(deliveryHeaderBytes + frame.length)
       writeDeliveryHeader(delivery, room.idBytes, room.epochBytes, room.seq, now)
       delivery.set(frame, deliveryHeaderBytes)
+      room.log.add(room.seq, now, delivery)
       events.deliver(membership.room, delivery, true)
       return { status: 'taken', seq: room.seq }
+    },
+    async log(membership, epoch, seq) {
+      return readLog(membership, epoch, seq)
     },
     async members(id, after) {
       const room = rooms.get(id)
@@ -283,6 +353,11 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
         list.push({ session, node, joinedAt: member.since, counter: member.counter })
       }
       return list
+    },
+    tick() {
+      const now = options.now()
+      endGraceTimes(now)
+      beacon(now)
     },
     async stop() {
       for (const [id, room] of rooms) {

@@ -2,7 +2,6 @@
 // This file keeps what is local: which sessions are on this node, which channels it hears, what its clients were told.
 // A channel's message is one byte for its kind, then exactly the bytes that clients get (kinds below).
 import {
-  decodeHex,
   type Epoch,
   encodeControl,
   encodeHex,
@@ -10,7 +9,6 @@ import {
   type RelayControl,
   type RoomId,
   type SessionId,
-  writeDeliveryHeader,
 } from '@pychat/protocol'
 import { type Connections, storeAway } from '../redis/connections.ts'
 import { nodeRoomsKey, type RoomKeys, roomKeys } from '../redis/keys.ts'
@@ -20,12 +18,16 @@ import {
   nodeOf,
   type Owner,
   ownerOf,
+  type Position,
   type RosterEntry,
   type RosterPage,
+  type Scripts,
 } from '../redis/scripts.ts'
+import { createLogReader } from '../redis/log-reader.ts'
 import type {
   JoinRequest,
   JoinResult,
+  LogPage,
   Membership,
   PublishResult,
   RoomMember,
@@ -36,6 +38,7 @@ import type {
 
 export type RedisRoomsOptions = {
   connections: Connections
+  scripts: Scripts
   lease: Lease
   keyPrefix: string
   roomMembersMax: number
@@ -46,6 +49,12 @@ export type RedisRoomsOptions = {
   keepMs: number
   /** How long a channel is heard after the last local member left. */
   lingerMs: number
+  /** How long a member without a connection keeps its place. */
+  graceMs: number
+  /** How old a message of the log may be. */
+  logAgeMs: number
+  /** Every so often members are told where their room's log ends. */
+  beaconMs: number
 }
 
 /** First byte of a channel's message. */
@@ -58,18 +67,12 @@ const kinds = {
   joined: 3,
 } as const
 
-/** Version, type, room and epoch: the part of a delivery header that does not change. */
-const headBytes = 26
-
 type PendingJoin = { owner: Owner; marked: boolean; replaced: boolean }
 
 type LocalRoom = {
   id: RoomId
-  idBytes: Uint8Array
   keys: RoomKeys
-  epoch: Epoch | null
-  head: Buffer
-  members: Map<SessionId, { generation: number; owner: Owner }>
+  members: Map<SessionId, LocalMember>
   joining: Set<PendingJoin>
   /** Registered and subscribed, or on the way there. */
   ready: Promise<void> | null
@@ -78,11 +81,25 @@ type LocalRoom = {
   /** While above 0, what comes from the channel waits in `held`. */
   holds: number
   held: Buffer[]
+  /** Where the log ended when members were told last, as "<epoch> <seq>". */
+  toldPosition: string
+  beaconAt: number
+}
+
+type LocalMember = {
+  generation: number
+  owner: Owner
+  /** Where the log ended when the session first came: it gets nothing from before. */
+  start: number
 }
 
 type PendingLeave = { room: RoomId; session: SessionId; owner: Owner; why: 'left' | 'lost' }
 
 const leavesPerRoundMax = 512
+/** Rooms whose members and position are read again at once, after the store or a subscription was away. */
+const resyncsAtOnceMax = 16
+/** What was said before the position was read may still be on its way here by the other connection. */
+const positionDelayMs = 250
 
 /** As long as V8 copies instead of keeping the whole profile alive. */
 function profileMark(profile: string): string {
@@ -90,8 +107,8 @@ function profileMark(profile: string): string {
 }
 
 export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents): Rooms {
-  const { connections, lease, keyPrefix, now, keepMs } = options
-  const { scripts, commands, subscriptions } = connections
+  const { connections, scripts, lease, keyPrefix, now, keepMs } = options
+  const { commands, subscriptions } = connections
   const rooms = new Map<RoomId, LocalRoom>()
   /** Rooms without local members, and when to stop hearing them. */
   const idle = new Map<RoomId, number>()
@@ -99,6 +116,10 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
   const leaving = new Map<string, PendingLeave>()
   /** Rooms whose channel was not heard for a while, until local clients know what happened meanwhile. */
   const stale = new Set<LocalRoom>()
+  let resyncs = 0
+  /** Members whose connection is gone, in the order in which their grace time ends. */
+  const graced = new Map<string, { membership: Membership; until: number }>()
+  const logReader = createLogReader(scripts, () => now() - options.logAgeMs)
   let lastGeneration = 0
   let stopped = false
 
@@ -107,16 +128,15 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
     if (room === undefined) {
       room = {
         id,
-        idBytes: decodeHex(id),
         keys: roomKeys(keyPrefix, id),
-        epoch: null,
-        head: Buffer.alloc(0),
         members: new Map(),
         joining: new Set(),
         ready: null,
         known: new Map(),
         holds: 0,
         held: [],
+        toldPosition: '',
+        beaconAt: now() + options.beaconMs * options.jitter(),
       }
       rooms.set(id, room)
     }
@@ -154,7 +174,7 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
       commands.sadd(nodeRoomsKey(keyPrefix, lease.node), room.id),
       subscriptions.subscribe(room.keys.channel, {
         message: (message) => receive(room, message),
-        resumed: () => void resync(room),
+        resumed: () => resyncLater(room),
       }),
     ]).then(() => {})
     room.ready = entered
@@ -233,9 +253,27 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
   }
 
   /** The channel was not heard for a while: tells local clients who came and went meanwhile. */
-  async function resync(room: LocalRoom): Promise<void> {
-    stale.delete(room)
-    if (room.members.size === 0) return
+  function resyncLater(room: LocalRoom): void {
+    stale.add(room)
+    resyncStale()
+  }
+
+  function resyncStale(): void {
+    for (const room of stale) {
+      if (resyncs >= resyncsAtOnceMax) return
+      stale.delete(room)
+      resyncs += 1
+      void resync(room).then((done) => {
+        resyncs -= 1
+        if (!done) stale.add(room)
+        else if (stale.size > 0) resyncStale()
+      })
+    }
+  }
+
+  /** Reads members and position anew, tells local clients what they missed. @returns false to try again later */
+  async function resync(room: LocalRoom): Promise<boolean> {
+    if (room.members.size === 0) return true
     const before = new Map(room.members)
     room.holds += 1
     try {
@@ -244,7 +282,10 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
         if (room.members.get(session) !== member) continue
         const owner = entries.get(session)?.owner
         // The store has forgotten the member: it came back without its data.
-        if (owner === undefined) return void lease.lose().catch(() => {})
+        if (owner === undefined) {
+          lease.lose().catch(() => {})
+          return true
+        }
         if (owner !== member.owner) replace(room, session, member.owner)
       }
       for (const session of [...room.known.keys()]) {
@@ -254,23 +295,41 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
         if (room.known.get(session) === profileMark(entry.profile)) continue
         tell(room, { t: 'arrived', room: room.id, member: memberOf(entry) })
       }
+      room.toldPosition = ''
+      await tellPosition(room)
+      return true
     } catch {
-      stale.add(room)
+      return false
     } finally {
       release(room)
     }
   }
 
-  function memberOf({ session, tag, profile, counter, since }: RosterEntry): Member {
-    return { session, tag, profile, counter, since }
+  /** Also settles the room's epoch after a failover. @throws StoreError */
+  async function tellPosition(room: LocalRoom): Promise<void> {
+    const position = await scripts.roomPosition(room.keys)
+    if (position === null) return
+    const place = `${position.epoch} ${position.seq}`
+    if (place === room.toldPosition) return
+    room.toldPosition = place
+    setTimeout(() => {
+      if (room.members.size > 0 && !stopped) tell(room, { t: 'position', room: room.id, ...position })
+    }, positionDelayMs)
   }
 
-  function setEpoch(room: LocalRoom, epoch: Epoch): void {
-    if (room.epoch === epoch) return
-    const header = Buffer.alloc(64)
-    writeDeliveryHeader(header, room.idBytes, decodeHex(epoch), 0, 0)
-    room.epoch = epoch
-    room.head = header.subarray(0, headBytes)
+  function tellPositions(): void {
+    if (!connections.available || stopped) return
+    const time = now()
+    connections.cork()
+    for (const room of rooms.values()) {
+      if (room.members.size === 0 || room.beaconAt > time) continue
+      room.beaconAt = time + options.beaconMs * (0.9 + options.jitter() / 10)
+      tellPosition(room).catch(() => {})
+    }
+  }
+
+  function memberOf({ session, tag, profile, counter, since }: RosterEntry): Member {
+    return { session, tag, profile, counter, since }
   }
 
   async function ask(room: LocalRoom, request: JoinRequest, owner: Owner): Promise<JoinAnswer> {
@@ -286,8 +345,8 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
     const answer = await attempt()
     if (answer.answer !== 'taken') return answer
     const holder = nodeOf(answer.owner)
-    if (holder === lease.node || (await lease.holds(holder))) return answer
-    // Its node is dead and nobody has taken its members out yet.
+    if (holder === lease.node || !(await lease.buried(holder))) return answer
+    // Its node is long dead and nobody has taken its members out yet.
     await scripts.roomReap(room.keys, room.id, holder, now(), keepMs)
     return attempt()
   }
@@ -316,10 +375,9 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
         asked = true
         return { ok: false, code: 'unavailable' }
       }
-      setEpoch(room, answer.epoch)
       const membership = { room: request.room, session, generation }
       if (pending.replaced) setImmediate(() => events.replaced(membership))
-      else room.members.set(session, { generation, owner })
+      else room.members.set(session, { generation, owner, start: answer.start })
       const members = answer.page.entries.map(memberOf)
       for (const member of members) room.known.set(member.session, profileMark(member.profile))
       const { epoch, seq, counter, count, page } = answer
@@ -372,6 +430,46 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
     return member.owner
   }
 
+  function grace(membership: Membership): void {
+    const { room, session } = membership
+    if (rooms.get(room)?.members.get(session)?.generation !== membership.generation) return
+    const key = room + session
+    graced.delete(key)
+    graced.set(key, { membership, until: now() + options.graceMs })
+  }
+
+  /** Who came back meanwhile has another generation: then nothing happens. */
+  function endGraceTimes(): void {
+    const time = now()
+    for (const [key, { membership, until }] of graced) {
+      if (until > time) return
+      graced.delete(key)
+      void leaveForGood(membership, 'lost')
+    }
+  }
+
+  async function leaveForGood(membership: Membership, why: 'left' | 'lost'): Promise<void> {
+    const owner = forget(membership)
+    if (owner !== null) await leaveNow({ room: membership.room, session: membership.session, owner, why })
+  }
+
+  async function readLog(membership: Membership, epoch: Epoch, seq: number): Promise<LogPage | null> {
+    const room = rooms.get(membership.room)
+    const member = room?.members.get(membership.session)
+    if (room === undefined || member === undefined || member.generation !== membership.generation) return null
+    const { start } = member
+    const read = (after: Position) => logReader.read(room.keys, after).catch(away)
+    let answer = await read({ epoch, seq: Math.max(seq, start) })
+    const known = answer.answer !== 'unknown'
+    if (answer.answer === 'unknown') {
+      answer = await read({ epoch: answer.epoch, seq: Math.max(answer.seq, start) })
+    }
+    // Forgotten, or renamed between two questions: the member's next join or question sees it.
+    if (answer.answer !== 'page') return away(new Error(`the log is ${answer.answer}`))
+    const { deliveries, missed, more } = answer
+    return { epoch: answer.epoch, seq: answer.seq, missed: known ? missed : null, deliveries, more }
+  }
+
   function away(error: unknown): never {
     throw storeAway(error)
   }
@@ -383,20 +481,21 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
       void lease.beat().then(() => {
         if (!connections.available || stopped) return
         events.availability(true)
-        for (const room of [...stale]) void resync(room)
+        resyncStale()
       })
     },
     tick() {
       if (!connections.available) return
       leaveAgain()
       closeIdleRooms()
-      for (const room of [...stale]) void resync(room)
+      resyncStale()
     },
   })
   lease.listeners.push({
     lost() {
       leaving.clear()
       stale.clear()
+      graced.clear()
       for (const room of rooms.values()) {
         room.members.clear()
         room.ready = null
@@ -423,8 +522,8 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
     },
     join,
     async leave(membership, why) {
-      const owner = forget(membership)
-      if (owner !== null) await leaveNow({ room: membership.room, session: membership.session, owner, why })
+      if (why === 'lost' && options.graceMs > 0) grace(membership)
+      else await leaveForGood(membership, why)
     },
     publish(membership, counter, frame): PublishResult | Promise<PublishResult> {
       const room = rooms.get(membership.room)
@@ -434,19 +533,12 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
       }
       if (!connections.available || !lease.held) return { status: 'unavailable' }
       connections.cork()
-      // Copied: a redirected or repeated command is written after this call.
+      // Copied: a repeated command is written after this call.
       return scripts
-        .roomPublish(
-          room.keys,
-          membership.session,
-          member.owner,
-          counter,
-          now(),
-          room.head,
-          Buffer.from(frame),
-        )
+        .roomPublish(room.keys, membership.session, member.owner, counter, now(), Buffer.from(frame))
         .catch((): PublishResult => ({ status: 'unavailable' }))
     },
+    log: readLog,
     async members(id, after) {
       const page = await scripts.roomRoster(roomKeys(keyPrefix, id), after).catch(away)
       const members = page.entries.map(memberOf)
@@ -496,6 +588,10 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
       }
       return list.length === 0 ? null : list
     },
+    tick() {
+      endGraceTimes()
+      tellPositions()
+    },
     async stop() {
       if (stopped) return
       stopped = true
@@ -504,13 +600,18 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
         await new Promise((resolve) => setTimeout(resolve, 10))
       }
       const last = [...leaving.values()]
+      let staying = 0
       for (const room of rooms.values()) {
-        for (const [session, { owner }] of room.members)
-          last.push({ room: room.id, session, owner, why: 'lost' })
+        if (options.graceMs > 0) staying += room.members.size
+        else {
+          for (const [session, { owner }] of room.members) {
+            last.push({ room: room.id, session, owner, why: 'lost' })
+          }
+        }
         room.members.clear()
       }
       const left = await Promise.all(last.map(leaveNow))
-      await lease.stop(!left.includes(false)).catch(() => {})
+      await lease.stop(staying === 0 && !left.includes(false)).catch(() => {})
       connections.close()
       rooms.clear()
     },

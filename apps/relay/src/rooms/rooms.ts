@@ -1,4 +1,4 @@
-// The port between sessions and the rooms' shared state: membership, unique names, order, counters.
+// The port between sessions and the rooms' shared state: membership, unique names, order, counters, and the log.
 // rooms.memory.ts is one embedded node; rooms.redis.ts is a cluster. Both pass test/rooms/contract.ts.
 // Nothing here can read a name or a text: tags, sealed profiles and sealed frames only.
 import type { Epoch, ErrorCode, Member, NameTag, NodeId, RoomId, SessionId } from '@pychat/protocol'
@@ -17,6 +17,22 @@ export type JoinRequest = {
   tag: NameTag
   /** Sealed, base64url. */
   profile: string
+  /** Frames of the session up to this counter cannot be sent any more: a store that knows less goes on from here. */
+  counter: number
+}
+
+/** What a room's log keeps: whichever bound is reached first. */
+export type LogLimits = { messagesMax: number; bytesMax: number; ageMs: number }
+
+export type LogPage = {
+  /** The deliveries are the places after `seq` in `epoch`. */
+  epoch: Epoch
+  seq: number
+  /** Messages between the position asked about and `seq` that are gone for good; null when nobody knows. */
+  missed: number | null
+  deliveries: readonly Uint8Array[]
+  /** Whether there is more after the last of them. */
+  more: boolean
 }
 
 export type JoinResult =
@@ -81,7 +97,10 @@ export interface Rooms {
    * When it resolves, everything published from `seq` + 1 on reaches `deliver`.
    */
   join(request: JoinRequest): Promise<JoinResult>
-  /** Safe to repeat; does nothing when a newer connection holds the session. Others hear "departed". */
+  /**
+   * Safe to repeat; does nothing when a newer connection holds the session. Others hear "departed": at once for
+   * "left"; for "lost" when the session did not come back within the grace time, until when it keeps name and place.
+   */
   leave(membership: Membership, why: 'left' | 'lost'): Promise<void>
   /**
    * Gives a sealed frame its place in the room and delivers it to all members, the sender included.
@@ -89,6 +108,11 @@ export interface Rooms {
    * @param frame valid only during the call
    */
   publish(membership: Membership, counter: number, frame: Uint8Array): PublishResult | Promise<PublishResult>
+  /**
+   * What the log has after a position, at most a page of it (limits.logPage*), and nothing from before the session
+   * first joined. Null when the membership is gone. @throws StoreError
+   */
+  log(membership: Membership, epoch: Epoch, seq: number): Promise<LogPage | null>
   /** A page of the roster. @param after a cursor from this roster  @throws StoreError */
   members(room: RoomId, after: string): Promise<{ members: Member[]; next: string | null }>
   /** Rooms with a member on this node and how many are here. */
@@ -97,7 +121,9 @@ export interface Rooms {
   stats(rooms: readonly RoomId[]): Promise<RoomStats[]>
   /** Everybody in a room, on every node; null for an unknown or empty room. @throws StoreError */
   roomMembers(room: RoomId): Promise<RoomMember[] | null>
-  /** Gives up the lease and every local membership ("lost"), then closes connections to the store. */
+  /** To be called about every second: ends grace times, and tells members now and then where their log ends. */
+  tick(): void
+  /** Gives up the lease; every local membership is "lost", its grace time included. Then closes the store. */
   stop(): Promise<void>
 }
 

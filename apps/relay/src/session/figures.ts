@@ -9,6 +9,9 @@ export type Figures = {
   bytesIn: number
   bytesOut: number
   joins: number
+  /** Answers to "log", and the deliveries in them. */
+  logPages: number
+  logDeliveries: number
   faults: number
   /** Refused requests and frames by error code. */
   refused: Partial<Record<ErrorCode, number>>
@@ -27,6 +30,8 @@ export function createFigures(): Figures {
     bytesIn: 0,
     bytesOut: 0,
     joins: 0,
+    logPages: 0,
+    logDeliveries: 0,
     faults: 0,
     refused: {},
     closed: {},

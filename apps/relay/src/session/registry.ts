@@ -17,9 +17,7 @@ export type Registry = {
   /** Closes connections that did not greet in time; to be called about every second. */
   tick(): void
   /**
-   * Tells every client to reconnect, spread evenly over the time. From then on a connection that ends keeps its
-   * memberships, so that nobody is shown leaving who only moves.
-   * A client hears of it at most `goawayAheadMs` before its time, so that a node that dies meanwhile keeps nobody
+   * Tells every client to reconnect, spread evenly over the time. A client hears of it at most `goawayAheadMs` before its time, so that a node that dies meanwhile keeps nobody
    * waiting for long.
    * @param spreadMs milliseconds
    * @returns tells those whose time has come near; to be called again and again with the milliseconds gone by
@@ -33,7 +31,7 @@ export type Registry = {
 
 type RegistryContext = Omit<
   SessionContext,
-  'available' | 'moving' | 'greeted' | 'joinPending' | 'joinSettled' | 'held' | 'released' | 'ended'
+  'available' | 'greeted' | 'joinPending' | 'joinSettled' | 'held' | 'released' | 'ended'
 > & { ended(session: Session): void }
 
 export function createRegistry(context: RegistryContext): Registry {
@@ -43,14 +41,12 @@ export function createRegistry(context: RegistryContext): Registry {
   const joining = new Map<RoomId, Set<Session>>()
   const holders = new Map<string, { session: Session; membership: Membership }>()
   let available = true
-  let moving = false
 
   const key = (membership: Membership): string => membership.room + membership.session
 
   const sessionContext: SessionContext = {
     ...context,
     available: () => available,
-    moving: () => moving,
     greeted: (session) => greeting.delete(session),
     joinPending(session, room) {
       const waiting = joining.get(room)
@@ -120,7 +116,6 @@ export function createRegistry(context: RegistryContext): Registry {
       }
     },
     goaway(spreadMs) {
-      moving = true
       const leaving = [...sessions]
       let told = 0
       const tell = (elapsedMs: number): void => {

@@ -33,6 +33,8 @@ import { TokenBucket } from './token-bucket.ts'
 export type SessionSettings = {
   framesPerSecond: number
   bytesPerSecond: number
+  /** Replicas that hold a message before it is acknowledged; 0: its delivery is the acknowledgement. */
+  ackReplicas: number
   /** Name and version that `welcome` tells. */
   software: string
 }
@@ -46,8 +48,8 @@ export type SessionContext = {
   /** Milliseconds on a monotonic clock. */
   now(): number
   available(): boolean
-  /** Clients are being told to reconnect elsewhere: a connection that ends has not left its rooms. */
-  moving(): boolean
+  /** Resolves when it is this join's turn. */
+  joinTurn(): Promise<void>
   /** The session greeted, or ended before it did. */
   greeted(session: Session): void
   /** From now on the room's messages have to reach `hold`, until `joinSettled`. */
@@ -204,6 +206,9 @@ export class Session implements SocketHandler {
       case 'members':
         this.#run(this.#members(message))
         return
+      case 'log':
+        this.#run(this.#log(message))
+        return
       case 'ping':
         this.#send({ t: 'pong', id: message.id })
     }
@@ -216,11 +221,7 @@ export class Session implements SocketHandler {
     if (code === closeTable.slowReader.code) bump(this.#context.figures.closed, 'slowReader')
     for (const entry of this.#joined) {
       if (entry.pending !== null) this.#context.joinSettled(this, entry.room)
-      if (entry.membership !== null) {
-        // A membership that moves stays until another node takes it over, or until the rooms stop.
-        if (this.#context.moving()) this.#context.released(this, entry.membership)
-        else this.#release(entry.membership, 'lost')
-      }
+      if (entry.membership !== null) this.#release(entry.membership, 'lost')
     }
     this.#joined = none
     this.#former = none
@@ -283,6 +284,7 @@ export class Session implements SocketHandler {
       software: this.#context.settings.software,
       pingIntervalMs: limits.pingIntervalMs,
       frameBytesMax: limits.frameBytesMax,
+      ackReplicas: this.#context.settings.ackReplicas,
     })
     if (!this.#context.available()) this.#send({ t: 'relay', state: 'degraded' })
   }
@@ -318,8 +320,11 @@ export class Session implements SocketHandler {
     this.#context.joinPending(this, room)
     let result: JoinResult
     try {
+      await this.#context.joinTurn()
+      if (!this.open()) return
       const proof = createHash('sha256').update(decodeHex(message.secret)).digest('hex')
-      result = await rooms.join({ room, session, proof, tag: message.tag, profile: message.profile })
+      const { tag, profile, counter = 0 } = message
+      result = await rooms.join({ room, session, proof, tag, profile, counter })
     } catch (error) {
       this.#drop(entry)
       if (this.open()) this.#context.joinSettled(this, room)
@@ -339,7 +344,8 @@ export class Session implements SocketHandler {
     const { membership, epoch, seq } = result
     if (pending.overflowed || pending.cancelled) {
       this.#drop(entry)
-      this.#context.rooms.leave(membership, 'left').catch(this.#context.fault)
+      const why = pending.cancelled ? 'left' : 'lost'
+      this.#context.rooms.leave(membership, why).catch(this.#context.fault)
       if (pending.cancelled) return this.#refuse(id, 'not-member')
       return this.#refuse(id, 'unavailable', unavailableRetryMs)
     }
@@ -401,10 +407,39 @@ export class Session implements SocketHandler {
     }
   }
 
+  async #log(message: ClientControlOf<'log'>): Promise<void> {
+    const { id, room } = message
+    const membership = this.#joined.find((entry) => entry.room === room)?.membership ?? null
+    if (membership === null) return this.#refuse(id, 'not-member')
+    // A page waits for the one before to be read: whoever asks without reading is not a slow reader yet.
+    const isFull = this.socket.bufferedBytes() > limits.logPageBytesMax
+    if (isFull || this.#pendingRequests >= pendingRequestsMax) {
+      return this.#refuse(id, 'too-fast', unavailableRetryMs)
+    }
+    this.#pendingRequests += 1
+    try {
+      const page = await this.#context.rooms.log(membership, message.epoch, message.seq)
+      if (page === null) return this.#refuse(id, 'not-member')
+      const { epoch, seq, missed, deliveries, more } = page
+      const count = deliveries.length
+      this.#send({ t: 'log', id, room, epoch, seq, count, ...(missed === null ? {} : { missed }), more })
+      for (const delivery of deliveries) this.socket.sendBinary(delivery)
+      this.#context.figures.logPages += 1
+      this.#context.figures.logDeliveries += count
+    } catch (error) {
+      if (!isStoreFault(error)) throw error
+      this.#refuse(id, 'unavailable', unavailableRetryMs)
+    } finally {
+      this.#pendingRequests -= 1
+    }
+  }
+
   #published(entry: Joined, membership: Membership, counter: number, result: PublishResult): void {
     const { room, session } = entry
     switch (result.status) {
       case 'taken':
+        if (this.#context.settings.ackReplicas === 0) return
+        this.#send({ t: 'ack', room, session, counter, seq: result.seq })
         return
       case 'duplicate':
         this.#send({ t: 'ack', room, session, counter, seq: result.seq })

@@ -5,20 +5,25 @@ import {
   type Epoch,
   type NodeId,
   type RoomId,
+  type SessionId,
   writeDeliveryHeader,
 } from '@pychat/protocol'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { leaseKey, type RoomKeys, roomKeys } from '../../src/redis/keys.ts'
-import { createScripts, nodeOf, ownerOf, type Scripts } from '../../src/redis/scripts.ts'
+import { createScripts, type LogAnswer, nodeOf, ownerOf, type Scripts } from '../../src/redis/scripts.ts'
 import { frame, newRoom, newTag, request } from '../rooms/contract.ts'
 import { freshPrefix, getRedis } from '../support/redis.ts'
 
 const keepMs = 600_000
+/** How far ahead of the lost log its successor begins. */
+const leap = 2 ** 20
 const now = 1_700_000_000_000
 const epoch = '00112233445566ff' as Epoch
 const owner = ownerOf('aaaaaaaaaaaaaaaa' as NodeId, 1)
 const rival = ownerOf('bbbbbbbbbbbbbbbb' as NodeId, 1)
+/** Replication ids of servers, one after a failover of the other. */
+const [first, second, third] = ['1111111111111111', '2222222222222222', '3333333333333333']
 
 describe('scripts', () => {
   let redis: Redis
@@ -27,12 +32,24 @@ describe('scripts', () => {
   let prefix: string
   let room: RoomId
   let keys: RoomKeys
+  let server: string
+  const failures: unknown[] = []
   const heard: Buffer[] = []
 
   beforeEach(async () => {
     redis = new Redis(getRedis())
     ear = new Redis(getRedis())
-    scripts = createScripts(redis)
+    server = first
+    failures.length = 0
+    scripts = createScripts(
+      () => ({
+        redis,
+        replicationId: server,
+        replicated: async () => true,
+        failed: (error) => failures.push(error),
+      }),
+      { messagesMax: 1000, bytesMax: 4_194_304, ageMs: 600_000 },
+    )
     prefix = freshPrefix()
     room = newRoom()
     keys = roomKeys(prefix, room)
@@ -81,6 +98,7 @@ describe('scripts', () => {
         epoch,
         seq: 0,
         counter: 0,
+        start: 0,
         count: 1,
         page: { entries: [{ ...member, owner }], next: null },
       })
@@ -92,13 +110,15 @@ describe('scripts', () => {
         {
           epoch,
           seq: '0',
+          head: expect.any(String),
+          server,
           bytes: '0',
           created: `${now}`,
           active: `${now}`,
           place: '1',
           [`s:${session}`]: `0 ${owner}`,
         },
-        { [session]: `${now} ${tag} ${proof} ${profile}` },
+        { [session]: `${now} ${tag} ${proof} ${profile} 0` },
         { [tag]: session },
         [],
         [session, '1'],
@@ -170,7 +190,7 @@ describe('scripts', () => {
       expect(await scripts.roomLeave(keys, room, session, owner, 'left', now, keepMs)).toBe(true)
       const after = await state()
       expect(after).toMatchObject([
-        { [`s:${session}`]: `0 - ${proof}` },
+        { [`s:${session}`]: `0 - ${proof} 0` },
         {},
         {},
         [session, `${now + keepMs}`],
@@ -205,18 +225,12 @@ describe('scripts', () => {
   })
 
   describe('room_publish', () => {
-    const head = (id: RoomId) => {
-      const header = Buffer.alloc(42)
-      writeDeliveryHeader(header, decodeHex(id), decodeHex(epoch), 0, 0)
-      return header.subarray(0, 26)
-    }
-
     it('publishes exactly the delivery that libs/protocol would write', async () => {
       const asked = request(room)
       await join(asked)
       await published()
       const bytes = frame(asked.session, 1)
-      const publish = () => scripts.roomPublish(keys, asked.session, owner, 1, now, head(room), bytes)
+      const publish = () => scripts.roomPublish(keys, asked.session, owner, 1, now, bytes)
       expect(await publish()).toEqual({ status: 'taken', seq: 1 })
       const [message] = await published()
       expect(message?.kind).toBe(1)
@@ -225,9 +239,18 @@ describe('scripts', () => {
       expect(message?.body).toEqual(Buffer.concat([expected, bytes]))
       expect(decodeDelivery(message?.body as Buffer)).toMatchObject({ room, epoch, seq: 1, at: now })
       const before = await state()
-      expect(await publish()).toEqual({ status: 'duplicate', seq: 0 })
+      expect(await publish()).toEqual({ status: 'duplicate', seq: 1 })
       expect(await state()).toEqual(before)
       expect(await published()).toEqual([])
+    })
+
+    it('lets the log of a silent room go', async () => {
+      const asked = request(room)
+      await join(asked)
+      await scripts.roomPublish(keys, asked.session, owner, 1, now, frame(asked.session, 1))
+      const ttl = await redis.pttl(keys.log)
+      expect(ttl).toBeGreaterThan(590_000)
+      expect(ttl).toBeLessThanOrEqual(600_000)
     })
 
     it('keeps seq and bytes whole above 2^32', async () => {
@@ -236,7 +259,7 @@ describe('scripts', () => {
       await redis.hset(keys.room, 'seq', '4300000000', 'bytes', '900719925474')
       await published()
       const bytes = frame(asked.session, 1)
-      expect(await scripts.roomPublish(keys, asked.session, owner, 1, now, head(room), bytes)).toMatchObject({
+      expect(await scripts.roomPublish(keys, asked.session, owner, 1, now, bytes)).toMatchObject({
         seq: 4_300_000_001,
       })
       const [message] = await published()
@@ -253,7 +276,7 @@ describe('scripts', () => {
       await published()
       const before = await state()
       const publish = (from: string, counter: number, session = asked.session) =>
-        scripts.roomPublish(keys, session, from, counter, now, head(room), frame(session, counter))
+        scripts.roomPublish(keys, session, from, counter, now, frame(session, counter))
       expect(await publish(owner, 2)).toEqual({ status: 'gap', last: 0 })
       expect(await publish(rival, 1)).toEqual({ status: 'not-member' })
       expect(await publish(owner, 1, request(room).session)).toEqual({ status: 'not-member' })
@@ -264,6 +287,133 @@ describe('scripts', () => {
       expect(await publish('-', 1)).toEqual({ status: 'not-member' })
       expect(await published()).toEqual([])
     })
+  })
+
+  describe('after a failover', () => {
+    const say = (session: SessionId, counter: number) =>
+      scripts.roomPublish(keys, session, owner, counter, now, frame(session, counter))
+
+    /** All that a member gets who asks until there is no more. */
+    async function catchUp(from: { epoch: Epoch; seq: number }) {
+      const answers: LogAnswer[] = []
+      const seqs: number[] = []
+      let position = from
+      for (;;) {
+        const answer = await scripts.roomLog(keys, position, 0)
+        answers.push(answer)
+        if (answer.answer !== 'page') break
+        seqs.push(...answer.deliveries.map((bytes) => decodeDelivery(bytes).seq))
+        position = { epoch: answer.epoch, seq: answer.seq + answer.deliveries.length }
+        if (!answer.more) break
+      }
+      return { answers, seqs, position }
+    }
+
+    it('goes on under a new epoch, far ahead, and tells members where the old one ended', async () => {
+      const { session } = await talk(3)
+      await published()
+      server = second
+      expect(await say(session, 4)).toEqual({ status: 'taken', seq: 3 + leap + 1 })
+      const [reset, delivery] = await published()
+      expect(reset).toEqual({
+        kind: 2,
+        body: {
+          t: 'reset',
+          room,
+          epoch: expect.stringMatching(/^[0-9a-f]{16}$/),
+          seq: 3 + leap,
+          was: { epoch, seq: 3 },
+        },
+      })
+      const told = decodeDelivery(delivery?.body as Buffer)
+      expect(told).toMatchObject({ room, seq: 3 + leap + 1, epoch: (reset?.body as { epoch: Epoch }).epoch })
+      expect(told.epoch).not.toBe(epoch)
+      expect(await scripts.roomPosition(keys)).toEqual({ epoch: told.epoch, seq: 3 + leap + 1 })
+    })
+
+    it('shows also to a join and to who only asks for the position, once', async () => {
+      const { asked } = await talk(2)
+      server = second
+      const position = await scripts.roomPosition(keys)
+      expect(position).toMatchObject({ seq: 2 + leap })
+      expect(await join(asked)).toMatchObject({ epoch: position?.epoch, seq: 2 + leap, start: 0 })
+      await published()
+      await scripts.roomPosition(keys)
+      expect(await published()).toEqual([])
+    })
+
+    it('refuses a server that was left behind, and says so to its connection', async () => {
+      const { session } = await talk(2)
+      server = second
+      await scripts.roomPosition(keys)
+      server = first
+      const before = await state()
+      await published()
+      await expect(say(session, 3)).rejects.toMatchObject({ code: 'unreachable' })
+      await expect(scripts.roomPosition(keys)).rejects.toThrow('STALE')
+      await expect(join()).rejects.toThrow('STALE')
+      expect(failures).toHaveLength(3)
+      expect(await state()).toEqual(before)
+      expect(await published()).toEqual([])
+    })
+
+    it('gives a member what it missed on both sides, without calling the leap a gap', async () => {
+      const { session } = await talk(3)
+      server = second
+      await say(session, 4)
+      server = third
+      await say(session, 5)
+      const { answers, seqs, position } = await catchUp({ epoch, seq: 1 })
+      expect(seqs).toEqual([2, 3, 4 + leap, 5 + 2 * leap])
+      expect(answers).toMatchObject([{ missed: 0 }, { missed: 0 }, { missed: 0, more: false }])
+      expect(position).toEqual(await scripts.roomPosition(keys))
+    })
+
+    it('counts what is lost to a member of the old epoch, and nothing for one that saw more than is left', async () => {
+      const { session } = await talk(3)
+      server = second
+      await say(session, 4)
+      await redis.xtrim(keys.log, 'MINID', '3-0')
+      const behind = await catchUp({ epoch, seq: 0 })
+      expect(behind.answers[0]).toMatchObject({ epoch, seq: 2, missed: 2, more: true })
+      expect(behind.seqs).toEqual([3, 4 + leap])
+      const ahead = await catchUp({ epoch, seq: 9 })
+      expect(ahead.answers).toMatchObject([{ seq: 3 + leap, missed: 0, more: false }])
+      expect(ahead.seqs).toEqual([4 + leap])
+    })
+
+    it('names the current epoch to who comes from one that nobody knows any more', async () => {
+      const { session } = await talk(1)
+      server = second
+      await say(session, 2)
+      const position = await scripts.roomPosition(keys)
+      expect(await scripts.roomLog(keys, { epoch: 'ffffffffffffffff' as Epoch, seq: 5 }, 0)).toEqual({
+        answer: 'unknown',
+        epoch: position?.epoch,
+        seq: 1 + leap,
+      })
+      const nowhere = roomKeys(prefix, newRoom())
+      expect(await scripts.roomLog(nowhere, { epoch, seq: 0 }, 0)).toEqual({ answer: 'none' })
+      expect(await scripts.roomPosition(nowhere)).toBeNull()
+    })
+
+    it('remembers the last four failovers', async () => {
+      const { session } = await talk(1)
+      for (let i = 0; i < 6; i += 1) {
+        server = 'abcdef'.charAt(i).repeat(16)
+        await say(session, 2 + i)
+      }
+      expect(await redis.hget(keys.room, 'was')).toMatch(/^(\S+ ){3}\S+$/)
+      expect((await redis.hget(keys.room, 'servers'))?.trim().split(' ')).toHaveLength(4)
+      expect((await scripts.roomLog(keys, { epoch, seq: 0 }, 0)).answer).toBe('unknown')
+    })
+
+    async function talk(count: number) {
+      const asked = request(room)
+      await join(asked)
+      for (let counter = 1; counter <= count; counter += 1) await say(asked.session, counter)
+      return { asked, session: asked.session }
+    }
   })
 
   describe('room_reap', () => {

@@ -4,6 +4,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import {
   decodeDelivery,
   decodeRelayControl,
+  type Epoch,
   encodeFrameHeader,
   limits,
   type NameTag,
@@ -15,6 +16,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type {
   JoinRequest,
   JoinResult,
+  LogLimits,
+  LogPage,
   Membership,
   PublishResult,
   Rooms,
@@ -119,6 +122,7 @@ export function request(room: RoomId, fields: Partial<JoinRequest> = {}): JoinRe
     proof: createHash('sha256').update(randomBytes(16)).digest('hex'),
     tag: newTag(),
     profile: randomBytes(292).toString('base64url'),
+    counter: 0,
     ...fields,
   }
 }
@@ -140,9 +144,27 @@ export async function publish(node: Node, { membership }: Joined, counter: numbe
   return node.rooms.publish(membership, counter, frame(membership.session, counter))
 }
 
+/** What a test may want otherwise than `nodeOptionsDefault`. */
+export type NodeOptions = { roomMembersMax: number; graceMs: number; log: LogLimits; beaconMs: number }
+
+/** Without grace time, so that a test sees who is lost at once. */
+export const nodeOptionsDefault = {
+  roomMembersMax: 1000,
+  graceMs: 0,
+  log: { messagesMax: 1000, bytesMax: 4_194_304, ageMs: 600_000 },
+}
+
+async function logAfter(node: Node, { membership, epoch }: Joined, seq: number): Promise<LogPage> {
+  const page = await node.rooms.log(membership, epoch, seq)
+  if (page === null) throw new Error('not a member')
+  return page
+}
+
+const seqsOf = ({ deliveries }: LogPage): number[] => deliveries.map((bytes) => decodeDelivery(bytes).seq)
+
 export type RoomsFactory = {
   /** A node, started; ended by the suite. */
-  node(options?: { roomMembersMax?: number }): Promise<Node>
+  node(options?: Partial<NodeOptions>): Promise<Node>
   /** Moves every clock of these nodes, if the implementation has one that tests may move. */
   advance(ms: number): void
 }
@@ -158,7 +180,7 @@ export function roomsContract(
     let room: RoomId
     const nodes: Node[] = []
 
-    async function newNode(options?: { roomMembersMax?: number }): Promise<Node> {
+    async function newNode(options?: Partial<NodeOptions>): Promise<Node> {
       const made = await factory.node(options)
       nodes.push(made)
       return made
@@ -422,6 +444,200 @@ export function roomsContract(
         expect(results.filter((result) => result.ok)).toHaveLength(1)
         expect(results.filter((result) => !result.ok && result.code === 'name-taken')).toHaveLength(19)
       }
+    })
+
+    it('answers a repeated frame with the place that it has', async () => {
+      const alice = await joined(node, request(room))
+      const first = frame(alice.membership.session, 1)
+      await node.rooms.publish(alice.membership, 1, first)
+      for (let counter = 2; counter <= 5; counter += 1) await publish(node, alice, counter)
+      expect(await node.rooms.publish(alice.membership, 1, first)).toEqual({ status: 'duplicate', seq: 1 })
+    })
+
+    it('goes on from the counter that a session claims when it knows less, never when it knows more', async () => {
+      const asked = request(room, { counter: 17 })
+      const alice = await joined(node, asked)
+      expect(alice.counter).toBe(17)
+      expect(await publish(node, alice, 17)).toMatchObject({ status: 'duplicate', seq: 0 })
+      expect(await publish(node, alice, 18)).toMatchObject({ status: 'taken' })
+      expect((await joined(node, { ...asked, counter: 3 })).counter).toBe(18)
+    })
+
+    it('gives a member what was said after a position, byte for byte as it was delivered', async () => {
+      const alice = await joined(node, request(room))
+      const sent = [1, 2, 3, 4].map((counter) => frame(alice.membership.session, counter))
+      for (const [i, bytes] of sent.entries()) await node.rooms.publish(alice.membership, i + 1, bytes)
+      const page = await logAfter(node, alice, 1)
+      expect(page).toMatchObject({ epoch: alice.epoch, seq: 1, missed: 0, more: false })
+      expect(seqsOf(page)).toEqual([2, 3, 4])
+      const frames = page.deliveries.map((bytes) => Buffer.from(decodeDelivery(bytes).frame))
+      expect(frames).toEqual(sent.slice(1))
+      expect(await logAfter(node, alice, 4)).toMatchObject({ seq: 4, missed: 0, deliveries: [], more: false })
+    })
+
+    it('names the end of the log to a member that stands behind it', async () => {
+      const alice = await joined(node, request(room))
+      await publish(node, alice, 1)
+      expect(await logAfter(node, alice, 7)).toMatchObject({ seq: 1, missed: 0, deliveries: [], more: false })
+    })
+
+    it('pages through a long log, by count and by bytes', async () => {
+      const alice = await joined(node, request(room))
+      const total = limits.logPageFramesMax + 10
+      for (let counter = 1; counter <= total; counter += 1) await publish(node, alice, counter)
+      const first = await logAfter(node, alice, 0)
+      expect([first.deliveries.length, first.more]).toEqual([limits.logPageFramesMax, true])
+      const second = await logAfter(node, alice, limits.logPageFramesMax)
+      expect([second.deliveries.length, second.more, second.missed]).toEqual([10, false, 0])
+
+      const large = Buffer.alloc(15_418)
+      for (let counter = total + 1; counter <= total + 20; counter += 1) {
+        frame(alice.membership.session, counter).copy(large)
+        await node.rooms.publish(alice.membership, counter, large)
+      }
+      const heavy = await logAfter(node, alice, total)
+      expect(heavy.more).toBe(true)
+      const bytes = heavy.deliveries.reduce((sum, each) => sum + each.length, 0)
+      expect(bytes).toBeLessThanOrEqual(limits.logPageBytesMax)
+      expect(bytes).toBeGreaterThan(limits.logPageBytesMax - 16_384)
+    })
+
+    it('says how much is gone when the log is bounded by count', async () => {
+      const small = await newNode({ log: { messagesMax: 10, bytesMax: 4_194_304, ageMs: 600_000 } })
+      const alice = await joined(small, request(room))
+      for (let counter = 1; counter <= 30; counter += 1) await publish(small, alice, counter)
+      const page = await logAfter(small, alice, 5)
+      expect(page).toMatchObject({ seq: 20, missed: 15, more: false })
+      expect(seqsOf(page)).toEqual([21, 22, 23, 24, 25, 26, 27, 28, 29, 30])
+      expect(await logAfter(small, alice, 25)).toMatchObject({ seq: 25, missed: 0 })
+    })
+
+    it('keeps no log when it is told so, and says what is gone', async () => {
+      const none = await newNode({ log: { messagesMax: 0, bytesMax: 65_536, ageMs: 600_000 } })
+      const alice = await joined(none, request(room))
+      for (let counter = 1; counter <= 3; counter += 1) await publish(none, alice, counter)
+      expect(await logAfter(none, alice, 1)).toMatchObject({ seq: 3, missed: 2, deliveries: [], more: false })
+    })
+
+    it('bounds the log by bytes, within a few messages', async () => {
+      const bytesMax = 65_536
+      const small = await newNode({ log: { messagesMax: 1000, bytesMax, ageMs: 600_000 } })
+      const alice = await joined(small, request(room))
+      for (let counter = 1; counter <= 400; counter += 1) await publish(small, alice, counter)
+      let seq = 0
+      let kept = 0
+      for (let more = true; more; ) {
+        const page = await logAfter(small, alice, seq)
+        kept += page.deliveries.reduce((sum, each) => sum + each.length, 0)
+        seq = page.seq + page.deliveries.length
+        more = page.more
+      }
+      expect(seq).toBe(400)
+      expect(kept).toBeGreaterThan(bytesMax / 2)
+      expect(kept).toBeLessThanOrEqual(bytesMax + 20 * 400)
+    })
+
+    it('tells nothing that is older than the log may be', async () => {
+      const alice = await joined(node, request(room))
+      for (let counter = 1; counter <= 3; counter += 1) await publish(node, alice, counter)
+      factory.advance(600_001)
+      await publish(node, alice, 4)
+      const page = await logAfter(node, alice, 1)
+      expect(page).toMatchObject({ seq: 3, missed: 2, more: false })
+      expect(seqsOf(page)).toEqual([4])
+    })
+
+    it('tells a newcomer nothing of before, also when it says that it was there', async () => {
+      const alice = await joined(node, request(room))
+      for (let counter = 1; counter <= 3; counter += 1) await publish(node, alice, counter)
+      const asked = request(room)
+      const bob = await joined(node, asked)
+      await publish(node, alice, 4)
+      expect(seqsOf(await logAfter(node, bob, 0))).toEqual([4])
+      // Nor after it left and came back.
+      await node.rooms.leave(bob.membership, 'left')
+      const again = await joined(node, asked)
+      await publish(node, alice, 5)
+      expect(seqsOf(await logAfter(node, again, 0))).toEqual([4, 5])
+    })
+
+    it('gives what it has, and says that it does not know what is missing, after an epoch that nobody knows', async () => {
+      const alice = await joined(node, request(room))
+      for (let counter = 1; counter <= 2; counter += 1) await publish(node, alice, counter)
+      const page = await node.rooms.log(alice.membership, 'ffffffffffffffff' as Epoch, 900)
+      expect(page).toMatchObject({ epoch: alice.epoch, seq: 0, missed: null, more: false })
+      expect(page?.deliveries).toHaveLength(2)
+    })
+
+    it('reads no log to who is not a member any more', async () => {
+      const asked = request(room)
+      const old = await joined(node, asked)
+      await joined(node, asked)
+      expect(await node.rooms.log(old.membership, old.epoch, 0)).toBeNull()
+    })
+
+    it('keeps the place of a lost member for the grace time, then tells that it is lost', async () => {
+      const patient = await newNode({ graceMs: 15_000 })
+      await joined(patient, request(room))
+      const asked = request(room)
+      const bob = await joined(patient, asked)
+      await patient.rooms.leave(bob.membership, 'lost')
+      factory.advance(14_000)
+      patient.rooms.tick()
+      expect(await patient.rooms.join(request(room, { tag: asked.tag }))).toEqual({
+        ok: false,
+        code: 'name-taken',
+      })
+      expect(patient.departed(asked.session)).toBeUndefined()
+      factory.advance(1001)
+      patient.rooms.tick()
+      await patient.until(() => patient.departed(asked.session) === 'lost')
+      await joined(patient, request(room, { tag: asked.tag }))
+    })
+
+    it('makes no noise about a member that comes back within the grace time', async () => {
+      const patient = await newNode({ graceMs: 15_000 })
+      const alice = await joined(patient, request(room))
+      const asked = request(room)
+      const bob = await joined(patient, asked)
+      await patient.rooms.leave(bob.membership, 'lost')
+      await publish(patient, alice, 1)
+      const again = await joined(patient, asked)
+      expect(again).toMatchObject({ epoch: bob.epoch, seq: 1, count: 2 })
+      expect(seqsOf(await logAfter(patient, again, bob.seq))).toEqual([1])
+      factory.advance(60_000)
+      patient.rooms.tick()
+      await publish(patient, again, 1)
+      await patient.until(() => patient.seqs(room).length === 2)
+      const told = patient.controls(room).filter((each) => each.t !== 'position')
+      expect(told.map((each) => each.t)).toEqual(['arrived', 'arrived'])
+      expect(await publish(patient, again, 2)).toMatchObject({ status: 'taken' })
+    })
+
+    it('frees the name at once when a member leaves by wish, grace time or not', async () => {
+      const patient = await newNode({ graceMs: 15_000 })
+      const asked = request(room)
+      const bob = await joined(patient, asked)
+      await patient.rooms.leave(bob.membership, 'left')
+      await joined(patient, request(room, { tag: asked.tag }))
+    })
+
+    it('tells members now and then where their log ends, and only when it moved', async () => {
+      const talkative = await newNode({ beaconMs: 1000 })
+      const alice = await joined(talkative, request(room))
+      const positions = () => talkative.controls(room).filter((each) => each.t === 'position')
+      await publish(talkative, alice, 1)
+      factory.advance(1001)
+      talkative.rooms.tick()
+      await talkative.until(() => positions().length === 1)
+      expect(positions()).toEqual([{ t: 'position', room, epoch: alice.epoch, seq: 1 }])
+      factory.advance(1001)
+      talkative.rooms.tick()
+      await publish(talkative, alice, 2)
+      factory.advance(1001)
+      talkative.rooms.tick()
+      await talkative.until(() => positions().some((each) => each.seq === 2))
+      expect(positions()).toHaveLength(2)
     })
 
     it('empties its rooms when it stops', async () => {

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { openRedisStore, type RedisStore, type RedisStoreTimes } from '../../src/redis/store.ts'
 import { freshPrefix } from '../support/redis.ts'
-import { Node } from './contract.ts'
+import { Node, type NodeOptions, nodeOptionsDefault } from './contract.ts'
 
 export type RedisNode = Node & { store: RedisStore }
 
@@ -20,17 +20,21 @@ export function redisFactory(url: string, times: Partial<RedisStoreTimes> = {}) 
   const made: RedisStore[] = []
   return {
     keyPrefix,
-    node: async (options: { roomMembersMax?: number; keyPrefix?: string } = {}): Promise<RedisNode> => {
+    node: async ({
+      beaconMs,
+      ...options
+    }: Partial<NodeOptions> & { keyPrefix?: string; ackReplicas?: number } = {}): Promise<RedisNode> => {
       let store: RedisStore | undefined
       const node = new Node((events) => {
         store = openRedisStore(
           {
             url,
             keyPrefix,
-            roomMembersMax: 1000,
+            ackReplicas: 0,
             now: () => Date.now() + ahead,
             random: randomBytes,
-            times,
+            times: { ...times, ...(beaconMs === undefined ? {} : { beaconMs }) },
+            ...nodeOptionsDefault,
             ...options,
           },
           events,

@@ -1,14 +1,17 @@
 import { randomBytes } from 'node:crypto'
 import { expect, it } from 'vitest'
 import { createMemoryRooms } from '../../src/rooms/rooms.memory.ts'
-import { joined, Node, newRoom, request, roomsContract } from './contract.ts'
+import { joined, Node, type NodeOptions, newRoom, nodeOptionsDefault, request, roomsContract } from './contract.ts'
 
 function openMemory() {
   let time = 1_700_000_000_000
   return {
-    node: async (options: { roomMembersMax?: number; keepMs?: number } = {}) => {
+    node: async (options: Partial<NodeOptions> = {}) => {
       const node = new Node((events) =>
-        createMemoryRooms({ roomMembersMax: 1000, ...options, now: () => time, random: randomBytes }, events),
+        createMemoryRooms(
+          { ...nodeOptionsDefault, ...options, now: () => time, random: randomBytes },
+          events,
+        ),
       )
       await node.rooms.start()
       return node

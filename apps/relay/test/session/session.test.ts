@@ -24,6 +24,7 @@ import { createFigures } from '../../src/session/figures.ts'
 import { createRegistry } from '../../src/session/registry.ts'
 import type { Session } from '../../src/session/session.ts'
 import type { Socket } from '../../src/transport/transport.ts'
+import { nodeOptionsDefault } from '../rooms/contract.ts'
 import { frame, joinMessage, room, session } from '../wire-client.ts'
 
 type Peer = {
@@ -54,14 +55,15 @@ function house(change: (rooms: Rooms, events: RoomsEvents) => Rooms = (rooms) =>
   }
   let seed = 0
   const memory = createMemoryRooms(
-    { roomMembersMax: 3, now: () => now, random: (bytes) => new Uint8Array(bytes).fill(++seed) },
+    { ...nodeOptionsDefault, roomMembersMax: 3, now: () => now, random: (bytes) => new Uint8Array(bytes).fill(++seed) },
     events,
   )
   const rooms = change(memory, events)
   const figures = createFigures()
   const registry = createRegistry({
     rooms,
-    settings: { framesPerSecond: 20, bytesPerSecond: 131_072, software: 'pychat-relay/test' },
+    settings: { framesPerSecond: 20, bytesPerSecond: 131_072, ackReplicas: 0, software: 'pychat-relay/test' },
+    joinTurn: async () => {},
     addressLimits: createAddressLimits({
       trustedProxies: new BlockList(),
       connectionsPerAddressMax: 10,
@@ -268,6 +270,7 @@ describe('rooms', () => {
     deliver(7)
     deliver(8)
     expect(peer.seqs).toEqual([])
+    await settle()
     answer({
       ok: true,
       membership: { room: join.room, session: join.session, generation: 1 },

@@ -1,0 +1,14 @@
+-- Tells where a room's log ends, and settles its epoch first: so a failover shows also where nobody writes.
+-- KEYS[1] hash  room      epoch, seq, head, server
+-- KEYS[2] sharded channel
+-- ARGV[1] hex     server  as room_epoch.lua says
+-- Returns {epoch, seq}, {'none'} for an unknown room, {'stale'} when the server was left behind.
+local known = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'head', 'server')
+if not known[1] then
+  return { 'none' }
+end
+local epoch, seq = settle_epoch(KEYS[1], KEYS[2], ARGV[1], known[4], known[1], known[2], known[3])
+if not epoch then
+  return { 'stale' }
+end
+return { epoch, seq }
