@@ -11,6 +11,8 @@ export type NoticeCode =
   | 'help'
   | 'not-sent-yet'
   | 'gap'
+  | 'rewound'
+  | 'unrepaired'
   | 'fork'
   | 'key-changed'
   | 'unreadable'

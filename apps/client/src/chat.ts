@@ -193,8 +193,18 @@ export function runChat(
       if (leaving) leaveWhenSent()
       else takeTyped()
     })
-    client.on('gap', ({ missed }) =>
-      notice('gap', missed === 1 ? '1 message was missed here.' : `${missed} messages were missed here.`),
+    client.on('gap', ({ missed }) => notice('gap', gapText(missed)))
+    client.on('rewound', ({ lost }) =>
+      notice(
+        'rewound',
+        `The relay lost the last ${lost === 1 ? 'message' : `${lost} messages`} that you saw; the senders' clients send again what they still have.`,
+      ),
+    )
+    client.on('unrepaired', ({ count }) =>
+      notice(
+        'unrepaired',
+        `The relay lost ${count === 1 ? 'a message' : `${count} messages`} of yours, sent too long ago to be sent again; who was not here then may miss ${count === 1 ? 'it' : 'them'}.`,
+      ),
     )
     client.on('fork', ({ from }) =>
       notice(
@@ -244,6 +254,11 @@ export function runChat(
     for (const signal of signals) process.once(signal, leaveNow)
     client.start()
   })
+}
+
+function gapText(missed: number | null): string {
+  if (missed === null) return 'Messages may have been missed here; nobody knows how many.'
+  return missed === 1 ? '1 message was missed here.' : `${missed} messages were missed here.`
 }
 
 function aloneText(room: string, pinSentence: string | null): string {

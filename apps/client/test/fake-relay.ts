@@ -9,6 +9,7 @@ import {
   type Epoch,
   encodeControl,
   encodeDelivery,
+  limits,
   type Member,
   type RelayControl,
   type RoomId,
@@ -16,7 +17,7 @@ import {
 import { type WebSocket, WebSocketServer } from 'ws'
 
 type Seat = { member: Member; socket: WebSocket }
-type Room = { epoch: Epoch; seq: number; seats: Map<string, Seat> }
+type Room = { epoch: Epoch; log: Uint8Array[]; seats: Map<string, Seat> }
 
 export type FakeRelay = {
   url: string
@@ -63,7 +64,7 @@ export async function startFakeRelay(port = 0): Promise<FakeRelay> {
     const reply = (answer: RelayControl) => socket.send(encodeControl(answer))
     const room = rooms.get(roomId) ?? {
       epoch: randomBytes(8).toString('hex') as Epoch,
-      seq: 0,
+      log: [],
       seats: new Map<string, Seat>(),
     }
     rooms.set(roomId, room)
@@ -73,7 +74,13 @@ export async function startFakeRelay(port = 0): Promise<FakeRelay> {
     if (relay.refuseWith) return reply({ t: 'refused', id, code: relay.refuseWith, message: 'No.' })
     if (held) return reply({ t: 'refused', id, code: 'name-taken', message: 'That name is taken.' })
     const known = room.seats.get(session)
-    const member: Member = known?.member ?? { session, tag, profile, counter: 0, since: Date.now() }
+    const member: Member = known?.member ?? {
+      session,
+      tag,
+      profile,
+      counter: message.counter ?? 0,
+      since: Date.now(),
+    }
     room.seats.set(session, { member, socket })
     if (!known) tell(room, { t: 'arrived', room: roomId, member }, socket)
     const members = [...room.seats.values()].map((seat) => seat.member)
@@ -82,7 +89,7 @@ export async function startFakeRelay(port = 0): Promise<FakeRelay> {
       id,
       room: roomId,
       epoch: room.epoch,
-      seq: room.seq,
+      seq: room.log.length,
       counter: member.counter,
       count: members.length,
       members,
@@ -96,6 +103,24 @@ export async function startFakeRelay(port = 0): Promise<FakeRelay> {
       if (room) tell(room, { t: 'departed', room: roomId, session: seat.member.session, why })
     }
   }
+  function tellLog(socket: WebSocket, { id, room: roomId, seq }: ClientControl & { t: 'log' }) {
+    const room = rooms.get(roomId)
+    if (!room) return
+    const page = room.log.slice(seq, seq + limits.logPageFramesMax)
+    const more = seq + page.length < room.log.length
+    const answer = {
+      t: 'log',
+      id,
+      room: roomId,
+      epoch: room.epoch,
+      seq,
+      count: page.length,
+      missed: 0,
+      more,
+    } as const
+    socket.send(encodeControl(answer))
+    for (const delivery of page) socket.send(delivery)
+  }
   function publish(frame: Uint8Array) {
     if (!relay.takesFrames) return
     const { session, counter } = decodeFrameHeader(frame)
@@ -103,14 +128,14 @@ export async function startFakeRelay(port = 0): Promise<FakeRelay> {
       const seat = room.seats.get(session)
       if (!seat || counter !== seat.member.counter + 1) continue
       seat.member.counter = counter
-      room.seq += 1
       const delivery = encodeDelivery({
         room: roomId,
         epoch: room.epoch,
-        seq: room.seq,
+        seq: room.log.length + 1,
         at: Date.now(),
         frame,
       })
+      room.log.push(delivery)
       for (const { socket } of room.seats.values()) socket.send(delivery)
     }
   }
@@ -121,9 +146,20 @@ export async function startFakeRelay(port = 0): Promise<FakeRelay> {
       if (isBinary) return publish(data)
       const message = decodeClientControl(data.toString())
       if (message.t === 'hello') {
-        const limits = { pingIntervalMs: 25_000, frameBytesMax: 15_418 }
-        socket.send(encodeControl({ t: 'welcome', version: 1, software: 'fake/1', ...limits }))
+        const { pingIntervalMs, frameBytesMax } = limits
+        const software = 'fake/1'
+        socket.send(
+          encodeControl({
+            t: 'welcome',
+            version: 1,
+            software,
+            pingIntervalMs,
+            frameBytesMax,
+            ackReplicas: 0,
+          }),
+        )
       } else if (message.t === 'join') join(socket, message)
+      else if (message.t === 'log') tellLog(socket, message)
       else if (message.t === 'leave') {
         leave(message.room, socket, 'left')
         socket.send(encodeControl({ t: 'left', id: message.id, room: message.room }))

@@ -15,6 +15,8 @@ const noticeCodes = [
   'help',
   'not-sent-yet',
   'gap',
+  'rewound',
+  'unrepaired',
   'fork',
   'key-changed',
   'unreadable',

@@ -2,6 +2,7 @@
 // control message means for this room; how it looks on a screen is the host's.
 import {
   CryptoInputError,
+  createOpener,
   createSession,
   displayName,
   fingerprint,
@@ -13,6 +14,7 @@ import {
 import {
   encodeBase64url,
   errorTable,
+  limits,
   type Member,
   type RelayControl,
   type RelayControlOf,
@@ -23,11 +25,12 @@ import { type ClientEvents, type ConnectionState, createEmitter, type Emitter, t
 import { createInbox } from './inbox.ts'
 import { createOutbox, type Outbox, type Pending, pendingMax } from './outbox.ts'
 import type { ClientPorts } from './ports.ts'
+import type { Place } from './position.ts'
 import { createRoster } from './roster.ts'
+import { createRosterLoading } from './roster-loading.ts'
 
-const rosterPagesMax = 1024
-const rosterTimeoutMs = 10_000
 const joinRetryMs = 1000
+const nackRetryMs = 1000
 const leaveTimeoutMs = 1000
 const renewTimeoutMs = 5000
 
@@ -38,6 +41,8 @@ export type ClientOptions = {
   username: string
   /** Name and version as the relay may see it, e.g. "pychat/0.1.0": 1 to 64 visible ASCII characters. */
   software: string
+  /** A new session begins after so many messages; the protocol's own bound when left out. */
+  framesPerSessionMax?: number
 }
 
 export type Client = {
@@ -53,6 +58,8 @@ export type Client = {
   /** Everybody in the room by our knowledge, this client first. */
   users(): User[]
   readonly state: ConnectionState
+  /** Place of the last message of the room that was worked off; null before the room was entered. */
+  position(): Place | null
   /** Leaves and closes within about a second; what is still pending is not sent. Safe to repeat. */
   stop(): Promise<void>
 }
@@ -68,12 +75,13 @@ export function createClient(options: ClientOptions, ports: ClientPorts): Client
   let outbox = newOutbox(session)
   /** Ids and own earlier sessions: the relay may still speak of these. */
   const ownSessions = new Set<SessionId>([session.id])
-  /** Own frames that are known as taken by the relay, highest counter. */
-  let takenCounter = 0
+  let ackReplicas = 0
 
   let state: ConnectionState = 'connecting'
   let lastDetail = ''
   let inRoom = false
+  /** In the room on this connection, and everybody in it known. */
+  let settled = false
   let everReady = false
   let ended = false
   let stopping: Promise<void> | null = null
@@ -82,58 +90,60 @@ export function createClient(options: ClientOptions, ports: ClientPorts): Client
   let lastRequest = 0
   let joinRequest: number | null = null
   let leaveRequest: { id: number; done: () => void; lost: () => void } | null = null
-  let loading: Loading | null = null
   let cancelJoinRetry: (() => void) | null = null
 
-  /** A roster on its way: pages asked for, and what changed meanwhile. */
-  type Loading = {
-    request: number | null
-    members: Map<SessionId, Member>
-    departed: Set<SessionId>
-    pages: number
-    joining: boolean
-    cancel: () => void
-  }
-
-  const roster = createRoster(room, (id) => ownSessions.has(id), {
+  const roster = createRoster(room, (id) => ownSessions.has(id), ports.createOpener ?? createOpener, {
     joined: (event) => emit('joined', event),
     left: (event) => emit('left', event),
     keychange: (event) => emit('keychange', event),
     unreadable: () => emit('unreadable', {}),
   })
-  const inbox = createInbox(room.id, roster, {
-    message: (event) => emit('message', event),
-    gap: (event) => emit('gap', event),
-    fork: (event) => emit('fork', event),
-    unreadable: (event) => emit('unreadable', event),
-    isOwn: (id) => ownSessions.has(id),
-    own(owner, counter, delivery) {
-      if (owner !== session.id) return
-      // The relay has to give back the very bytes: anything else under our name is forged.
-      const item = outbox.find(counter)
-      if (!item || !equal(item.frame, delivery.frame)) {
-        if (counter > takenCounter) emit('unreadable', { from: username })
-        return
-      }
-      acknowledge(counter, delivery.seq, delivery.at)
-    },
-    loadRoster: () => load({ joining: false }),
-    overflow: () => connection.restart('Too many messages came while the list of users was on its way.'),
+  const loading = createRosterLoading({
+    ask: (after) => request({ t: 'members', after }),
+    late: () => connection.restart('The relay did not send the list of users in time.'),
+    setTimer: ports.setTimer,
   })
-  inbox.hold()
+  const inbox = createInbox(
+    room.id,
+    roster,
+    {
+      message: (event) => emit('message', event),
+      gap: (event) => emit('gap', event),
+      rewound: (event) => emit('rewound', event),
+      fork: (event) => emit('fork', event),
+      unreadable: (event) => emit('unreadable', event),
+      isOwn: (id) => ownSessions.has(id),
+      own(owner, counter, { frame, epoch, seq, at }) {
+        if (owner !== session.id) return
+        // The relay has to give back the very bytes: anything else under our name is forged.
+        const verdict = outbox.returned(counter, frame, { epoch, seq, at })
+        if (verdict === 'forged') emit('unreadable', { from: username })
+        if (verdict === 'ours' && ackReplicas === 0) acknowledge(counter, 0)
+      },
+      loadRoster: () => loading.begin((members) => loaded(members, false)),
+      askLog: ({ epoch, seq }) => request({ t: 'log', epoch, seq }),
+      notMember: rejoin,
+      broken: (detail) => connection.restart(detail),
+    },
+    ports,
+  )
 
   const connection = createConnection({ url: options.url, software: options.software }, ports, {
-    welcomed: () => join(),
+    welcomed(welcome) {
+      ackReplicas = welcome.ackReplicas
+      join()
+    },
     control: receive,
     binary: (bytes) => inbox.receive(bytes),
     lost() {
       inRoom = false
+      settled = false
       degraded = false
       joinRequest = null
       leaveRequest?.lost()
       cancelJoinRetry?.()
       cancelJoinRetry = null
-      endLoading()
+      loading.cancel()
       inbox.reset()
       outbox.suspend()
     },
@@ -142,10 +152,20 @@ export function createClient(options: ClientOptions, ports: ClientPorts): Client
   })
 
   function newOutbox(owner: Session): Outbox {
-    return createOutbox(room, owner, {
-      transmit: (frame) => connection.sendFrame(frame),
-      setTimer: ports.setTimer,
-    })
+    return createOutbox(
+      room,
+      owner,
+      {
+        transmit: (frame) => connection.sendFrame(frame),
+        unanswered() {
+          // While something else is missing, answers may wait behind it, and that has its own time limit.
+          if (!inbox.catchingUp && !loading.active) connection.restart(unansweredSentence)
+        },
+        now: ports.now,
+        setTimer: ports.setTimer,
+      },
+      options.framesPerSessionMax ?? limits.framesPerSessionMax,
+    )
   }
   function emit<E extends keyof ClientEvents>(event: E, value: ClientEvents[E]) {
     if (!ended) emitter.emit(event, value)
@@ -161,11 +181,22 @@ export function createClient(options: ClientOptions, ports: ClientPorts): Client
     return lastRequest
   }
 
+  function request(message: { t: 'members'; after: string } | ({ t: 'log' } & Place)): number {
+    const id = nextRequest()
+    connection.send({ ...message, id, room: room.id })
+    return id
+  }
+
   function join() {
+    cancelJoinRetry?.()
+    cancelJoinRetry = null
     joinRequest = nextRequest()
     inRoom = false
+    settled = false
+    loading.cancel()
     outbox.suspend()
     inbox.hold()
+    const counter = outbox.base()
     connection.send({
       t: 'join',
       id: joinRequest,
@@ -174,7 +205,12 @@ export function createClient(options: ClientOptions, ports: ClientPorts): Client
       secret: session.secret,
       tag,
       profile: encodeBase64url(sealProfile(room, session, username, 1)),
+      ...(counter > 0 ? { counter } : {}),
     })
+  }
+  /** Asks for the room again on this connection, once: many frames may have been refused. */
+  function rejoin() {
+    if (joinRequest === null && cancelJoinRetry === null) join()
   }
   function joinLater(ms: number) {
     cancelJoinRetry?.()
@@ -185,13 +221,16 @@ export function createClient(options: ClientOptions, ports: ClientPorts): Client
   }
 
   function receive(message: RelayControl) {
-    if ('room' in message && message.room !== room.id) return
+    // A nack may come without the room, when the relay does not know us there.
+    if ('room' in message && message.room !== room.id && message.t !== 'nack') return
     switch (message.t) {
       case 'joined':
         return joined(message)
       case 'members':
-        if (loading && message.id === loading.request) page(loading, message.members, message.next)
+        if (loading.isAsked(message.id)) loading.page(message)
         return
+      case 'log':
+        return inbox.answer(message)
       case 'refused':
         return refused(message)
       case 'left':
@@ -199,19 +238,26 @@ export function createClient(options: ClientOptions, ports: ClientPorts): Client
         return
       case 'arrived':
         inbox.forgive(message.member.session)
-        if (loading) loading.members.set(message.member.session, message.member)
+        if (loading.active) loading.arrived(message.member)
         else roster.add(message.member, false)
         return
       case 'departed':
-        loading?.members.delete(message.session)
-        loading?.departed.add(message.session)
+        loading.departed(message.session)
         roster.remove(message.session, message.why)
         return
       case 'ack':
-        if (message.session === session.id) acknowledge(message.counter, message.seq, null)
+        if (message.session === session.id && inRoom) acknowledgeLater(message.counter, message.seq)
         return
       case 'nack':
         if (message.session === session.id && inRoom) nack(message)
+        return
+      case 'reset':
+        if (!inRoom) return
+        inbox.restartAt({ epoch: message.epoch, seq: message.seq }, message.was)
+        outbox.probe()
+        return
+      case 'position':
+        if (inRoom) inbox.mark({ epoch: message.epoch, seq: message.seq })
         return
       case 'relay':
         return relayState(message.state)
@@ -221,36 +267,30 @@ export function createClient(options: ClientOptions, ports: ClientPorts): Client
   function joined(message: RelayControlOf<'joined'>) {
     if (message.id !== joinRequest) return
     joinRequest = null
-    if (message.counter < takenCounter) {
-      // The relay forgot this session (it restarted): its counters would never fit again.
-      renewSession()
+    if (!outbox.rejoined(message.counter)) {
+      connection.restart('The relay does not go on where this client can.')
       return
     }
-    inbox.enter(message.epoch, message.seq)
     inRoom = true
-    acknowledge(Math.min(message.counter, lastSealed()), 0, null)
-    load({ joining: true, members: message.members, next: message.next })
+    inbox.enter({ epoch: message.epoch, seq: message.seq })
+    acknowledgeLater(message.counter, 0)
+    loading.begin((members) => loaded(members, true), message)
   }
 
-  function lastSealed(): number {
-    return outbox.pending().at(-1)?.counter ?? takenCounter
-  }
-
-  /** Leaves as who we were and joins as somebody new; messages that wait are sealed anew. */
-  function renewSession() {
+  /** Leaves as who we were and joins as somebody new. Only when nothing waits: a frame is never sealed twice. */
+  function renewIfUsedUp() {
+    if (!outbox.usedUp || !settled || leaveRequest) return
     inRoom = false
+    settled = false
     outbox.suspend()
     leave(renewTimeoutMs, (answered) => {
       if (!answered) {
         connection.restart('The relay did not answer in time.')
         return
       }
-      const waiting = outbox.pending()
       session = createSession(ports.random)
       ownSessions.add(session.id)
-      takenCounter = 0
       outbox = newOutbox(session)
-      for (const item of waiting) outbox.add(item.id, item.text, item.sentAt, null)
       join()
     })
   }
@@ -267,51 +307,18 @@ export function createClient(options: ClientOptions, ports: ClientPorts): Client
     connection.send({ t: 'leave', id, room: room.id })
   }
 
-  function load(start: { joining: boolean; members?: Member[]; next?: string | undefined }) {
-    if (loading) return
-    const current: Loading = {
-      request: null,
-      members: new Map(),
-      departed: new Set(),
-      pages: 0,
-      joining: start.joining,
-      cancel: ports.setTimer(rosterTimeoutMs, () => {
-        connection.restart('The relay did not send the list of users in time.')
-      }),
-    }
-    loading = current
-    if (start.members) page(current, start.members, start.next)
-    else ask(current, '0')
-  }
-  function ask(current: Loading, after: string) {
-    current.request = nextRequest()
-    connection.send({ t: 'members', id: current.request, room: room.id, after })
-  }
-  function page(current: Loading, members: readonly Member[], next: string | undefined) {
-    current.pages += 1
-    for (const member of members) {
-      if (current.departed.has(member.session) || current.members.has(member.session)) continue
-      current.members.set(member.session, member)
-    }
-    if (next !== undefined && current.pages < rosterPagesMax) {
-      ask(current, next)
-      return
-    }
-    endLoading()
-    roster.keepOnly(new Set(current.members.keys()))
-    for (const member of current.members.values()) {
+  function loaded(members: ReadonlyMap<SessionId, Member>, joining: boolean) {
+    roster.keepOnly(new Set(members.keys()))
+    for (const member of members.values()) {
       inbox.forgive(member.session)
       roster.add(member, !everReady)
     }
-    if (current.joining) ready()
+    if (joining) ready()
     inbox.release()
-  }
-  function endLoading() {
-    loading?.cancel()
-    loading = null
   }
 
   function ready() {
+    settled = true
     connection.settled()
     const everyone = users()
     changeState(
@@ -329,6 +336,7 @@ export function createClient(options: ClientOptions, ports: ClientPorts): Client
       first,
     })
     if (!degraded) outbox.resume()
+    renewIfUsedUp()
   }
 
   function refused(message: RelayControlOf<'refused'>) {
@@ -336,10 +344,11 @@ export function createClient(options: ClientOptions, ports: ClientPorts): Client
       leaveRequest.done()
       return
     }
-    if (message.id !== undefined && message.id === loading?.request) {
+    if (loading.isAsked(message.id)) {
       connection.restart(errorTable[message.code].sentence)
       return
     }
+    if (inbox.refused(message)) return
     if (message.id === undefined || message.id !== joinRequest) return
     joinRequest = null
     const { retry, sentence } = errorTable[message.code]
@@ -352,19 +361,21 @@ export function createClient(options: ClientOptions, ports: ClientPorts): Client
   }
 
   function nack(message: RelayControlOf<'nack'>) {
-    if (message.code === 'not-member') {
-      if (joinRequest === null && !loading) join()
-    } else if (message.code === 'gap' && (message.last ?? 0) < takenCounter) {
-      renewSession()
+    if (message.code === 'not-member') rejoin()
+    else if (message.code === 'gap') {
+      const last = message.last ?? 0
+      if (outbox.missing(last)) return
+      emit('unrepaired', { count: outbox.base() - last })
+      // Joining again tells the relay to go on behind what is gone.
+      connection.restart('The relay lost messages that are too old to be sent again.')
     } else if (errorTable[message.code].retry === 'later') {
-      if (message.code === 'gap') acknowledge(Math.min(message.last ?? 0, lastSealed()), 0, null)
-      outbox.goBack(Math.min(message.retryMs ?? 0, 30_000))
+      outbox.goBack(message.counter - 1, Math.min(message.retryMs ?? nackRetryMs, 30_000))
     } else end('refused', errorTable[message.code].sentence)
   }
 
   function relayState(now: 'ready' | 'degraded') {
     degraded = now === 'degraded'
-    if (!inRoom || loading?.joining) return
+    if (!settled) return
     if (degraded) {
       outbox.suspend()
       changeState({ state: 'degraded', detail: degradedSentence })
@@ -374,22 +385,27 @@ export function createClient(options: ClientOptions, ports: ClientPorts): Client
     }
   }
 
-  /** @param seq place of this very counter, 0 when unknown; earlier ones have no known place */
-  function acknowledge(counter: number, seq: number, at: number | null) {
-    takenCounter = Math.max(takenCounter, Math.min(counter, lastSealed()))
+  /** The relay's word for all frames up to this counter; their deliveries, and so their places, may come before. */
+  function acknowledgeLater(counter: number, seq: number) {
+    inbox.afterwards(() => acknowledge(counter, seq))
+  }
+  /** @param seq place of this very counter when no delivery told it, 0 for unknown */
+  function acknowledge(counter: number, seq: number) {
     for (const item of outbox.acknowledge(counter)) {
-      const exact = item.counter === counter
       emit('message', {
         from: username,
         text: item.text,
-        seq: exact ? seq : 0,
-        at: (exact ? at : null) ?? item.sentAt,
+        epoch: item.landing?.epoch ?? '',
+        seq: item.landing?.seq ?? (item.counter === counter ? seq : 0),
+        counter: item.counter,
+        at: item.landing?.at ?? item.sentAt,
         sentAt: item.sentAt,
         own: true,
         id: item.id,
         fingerprint: fingerprint(session.publicKey),
       })
     }
+    renewIfUsedUp()
   }
 
   function users(): User[] {
@@ -400,9 +416,11 @@ export function createClient(options: ClientOptions, ports: ClientPorts): Client
     if (ended) return
     connection.stop()
     outbox.suspend()
-    endLoading()
+    loading.cancel()
+    inbox.reset()
     cancelJoinRetry?.()
     inRoom = false
+    settled = false
     ended = true
     emitter.emit('stopped', { reason, sentence })
   }
@@ -419,6 +437,7 @@ export function createClient(options: ClientOptions, ports: ClientPorts): Client
     },
     pending: () => outbox.pending().map(({ id, text, sentAt }: Pending) => ({ id, text, sentAt })),
     users,
+    position: () => inbox.position.place(),
     get state() {
       return state
     },
@@ -439,8 +458,9 @@ export function createClient(options: ClientOptions, ports: ClientPorts): Client
     if (ended) return 'This client has stopped.'
     try {
       const item = outbox.add(id, text, ports.now(), inbox.position.view())
-      if (item === null) return `Already ${pendingMax} messages wait to be sent; wait until some are.`
-      return null
+      if (item !== null) return null
+      if (outbox.pending().length < pendingMax) return 'Too much was sent in one go; try again in a moment.'
+      return `Already ${pendingMax} messages wait to be sent; wait until some are.`
     } catch (error) {
       if (error instanceof CryptoInputError) return error.message
       throw error
@@ -449,7 +469,4 @@ export function createClient(options: ClientOptions, ports: ClientPorts): Client
 }
 
 const degradedSentence = 'The relay cannot take messages right now; yours wait here and go out when it can.'
-
-function equal(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i])
-}
+const unansweredSentence = 'The relay left messages without an answer; reconnecting.'

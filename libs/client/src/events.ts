@@ -22,21 +22,28 @@ export type ClientEvents = {
   joined: { user: string; fingerprint: string }
   left: { user: string; why: 'left' | 'lost' }
   /**
-   * A verified message. `seq` is its place in the room, 0 when the relay only confirmed an own message without its
-   * place. `at` is the relay's clock, `sentAt` the sender's, milliseconds since 1970. `id` names an own message.
+   * A verified message, once. `epoch` and `seq` are its place in the room; seq is 0 when the relay only confirmed an own
+   * message without its place, and epoch '' when no delivery told it. `counter` is the sender's own count. `at` is the
+   * relay's clock, `sentAt` the sender's, milliseconds since 1970. `id` names an own message.
    */
   message: {
     from: string
     text: string
+    epoch: string
     seq: number
+    counter: number
     at: number
     sentAt: number
     own: boolean
     id?: number
     fingerprint: string
   }
-  /** Messages were said that this client will not get. */
-  gap: { missed: number }
+  /** Messages were said that this client will not get. `missed` is null when nobody knows how many, or whether any. */
+  gap: { missed: number | null }
+  /** The relay lost the last messages that this client has seen; their senders send them again. */
+  rewound: { lost: number }
+  /** The relay lost own messages that are too old to be sent again; those who were here then have seen them. */
+  unrepaired: { count: number }
   /** Somebody saw another log than this client: the relay does not show everybody the same. */
   fork: { from: string }
   /** Something came that no member of the room can be shown to have written; it is dropped. */

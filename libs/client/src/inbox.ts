@@ -1,45 +1,67 @@
-// From delivered bytes to a verified message: place in the log, then sender, then seal, then the sender's own count.
-// Frames wait here, in order, while the roster that names their senders is being loaded. Nothing here throws on what
-// a relay sends. A first frame heard from a session may be old: only later ones can be known as replays.
-import { frameKinds } from '@pychat/crypto'
+// The one order in which everything of the room is worked off: answers to `log` first, then what came live, each at
+// its place (docs/protocol.md, sections 7.1 to 7.3). Live things wait while the roster loads or something is missing.
+// What a delivery says is `opening`'s part, how the log is read `catchup`'s. Nothing here throws on what a relay sends.
 import {
   type Delivery,
   decodeDelivery,
-  type Epoch,
   encodeHex,
   frameOffsets,
+  type RelayControlOf,
   type RoomId,
   readUint64,
   type SessionId,
 } from '@pychat/protocol'
+import { type Catchup, createCatchup } from './catchup.ts'
 import type { ClientEvents } from './events.ts'
-import { createPosition, type Position } from './position.ts'
-import type { Roster, RosterEntry } from './roster.ts'
+import { createOpening, type OpeningEvents } from './opening.ts'
+import type { ClientPorts } from './ports.ts'
+import { createPosition, type Place, type Position } from './position.ts'
+import type { Roster } from './roster.ts'
 
-/** Deliveries that may wait for the roster: beyond it the connection is too far behind. */
-const heldMax = 512
+/** What may wait while something is missing: beyond it the log is read instead. */
+const waitingMax = 4096
+const waitingBytesMax = 8 * 1024 * 1024
 /** Sessions that a whole roster did not name: their frames are not asked about again until it changes. */
 const strangersMax = 1024
 
-export type InboxEvents = {
-  message(event: ClientEvents['message']): void
-  gap(event: ClientEvents['gap']): void
-  fork(event: ClientEvents['fork']): void
-  unreadable(event: ClientEvents['unreadable']): void
+type Item =
+  | { kind: 'delivery'; delivery: Delivery }
+  | { kind: 'position'; place: Place }
+  | { kind: 'reset'; place: Place; was: Place }
+  | { kind: 'then'; run: () => void }
+
+export type InboxEvents = OpeningEvents & {
+  rewound(event: ClientEvents['rewound']): void
   isOwn(session: SessionId): boolean
-  /** An own frame came back, which is its acknowledgement. */
+  /** An own frame came back. */
   own(session: SessionId, counter: number, delivery: Delivery): void
   /** Ask for the roster again; `release` follows. */
   loadRoster(): void
-  /** Too much is waiting. */
-  overflow(): void
+  /** Sends a `log` from there. @returns its id */
+  askLog(from: Place): number
+  /** The relay does not know us as a member. */
+  notMember(): void
+  /** This connection cannot be understood any more. */
+  broken(detail: string): void
 }
 
 export type Inbox = {
+  readonly position: Position
+  /** Whether missed messages are on their way. */
+  readonly catchingUp: boolean
   /** On joining: the log's end as the relay tells it. */
-  enter(epoch: Epoch, seq: number): void
+  enter(at: Place): void
   receive(bytes: Uint8Array): void
-  /** Deliveries wait until `release`. */
+  /** The relay tells where the log ends. */
+  mark(place: Place): void
+  /** The relay tells that the log goes on elsewhere. */
+  restartAt(place: Place, was: Place): void
+  /** Runs when everything that came before is worked off, and everything missed with it. */
+  afterwards(run: () => void): void
+  answer(message: RelayControlOf<'log'>): void
+  /** @returns whether it was about the log */
+  refused(message: RelayControlOf<'refused'>): boolean
+  /** Everything waits until `release`. */
   hold(): void
   /** The roster is complete. */
   release(): void
@@ -47,97 +69,192 @@ export type Inbox = {
   forgive(session: SessionId): void
   /** The connection is gone: what still waits will not be completed. */
   reset(): void
-  readonly position: Position
 }
 
-export function createInbox(roomId: RoomId, roster: Roster, events: InboxEvents): Inbox {
+export function createInbox(
+  roomId: RoomId,
+  roster: Roster,
+  events: InboxEvents,
+  ports: Pick<ClientPorts, 'setTimer' | 'jitter'>,
+): Inbox {
   const position = createPosition()
+  const opening = createOpening(position, events)
   const strangers = new Set<SessionId>()
-  let queue: Delivery[] = []
-  let held = false
+  /** Deliveries of the answer that is on its way. */
+  let page: Delivery[] = []
+  let live: Item[] = []
+  let liveBytes = 0
+  /** Live deliveries were dropped for want of room: the log has them. */
+  let overflowed = false
+  /** The item that the log was read for: it has to have its place afterwards. */
+  let askedFor: Item | null = null
+  let held = true
   let draining = false
-  let forkTold = false
+
+  const catchup: Catchup = createCatchup(
+    {
+      ask: () => events.askLog(position.place() as Place),
+      moved,
+      broken: events.broken,
+      notMember: events.notMember,
+    },
+    ports,
+  )
+
+  function moved(to: Place, told: number | null): boolean {
+    const from = position.place() as Place
+    const side = position.side(to)
+    position.move(to)
+    // Within an epoch nobody can hide what lies between.
+    const missed = told !== null && side === 'ahead' ? Math.max(told, to.seq - from.seq) : told
+    if (missed === null || missed > 0) {
+      roster.noteGap()
+      events.gap({ missed })
+    }
+    if (side === 'behind') events.rewound({ lost: from.seq - to.seq })
+    return side !== 'here'
+  }
+
+  function clear() {
+    catchup.cancel()
+    page = []
+    live = []
+    liveBytes = 0
+    overflowed = false
+    askedFor = null
+  }
+
+  function push(item: Item) {
+    live.push(item)
+    if (item.kind === 'delivery') liveBytes += item.delivery.frame.length
+    if (live.length > waitingMax || liveBytes > waitingBytesMax) overflow()
+    drain()
+  }
+  function overflow() {
+    const dropped = live
+    live = []
+    liveBytes = 0
+    overflowed = true
+    // Without their place, but not for ever without an answer.
+    for (const item of dropped) if (item.kind === 'then') item.run()
+  }
 
   function drain() {
     if (draining) return
     draining = true
     try {
-      drainQueue()
+      while (!held && step()) {}
     } finally {
       draining = false
     }
   }
 
-  function drainQueue() {
-    while (!held) {
-      const delivery = queue[0]
-      if (!delivery) break
-      const session = encodeHex(
-        delivery.frame.subarray(frameOffsets.session, frameOffsets.counter),
-      ) as SessionId
-      if (!events.isOwn(session) && !roster.find(session) && !strangers.has(session)) {
-        if (strangers.size >= strangersMax) strangers.clear()
-        strangers.add(session)
-        held = true
-        events.loadRoster()
-        continue
-      }
-      queue.shift()
-      take(delivery, session)
+  /** @returns false when there is nothing to do now */
+  function step(): boolean {
+    const next = page[0]
+    if (next) {
+      if (isFromStranger(next)) return true
+      page.shift()
+      take(next)
+      return true
     }
+    if (catchup.active) {
+      if (!catchup.complete) return false
+      const again = overflowed
+      overflowed = false
+      catchup.pageDone(again)
+      return true
+    }
+    if (overflowed) {
+      overflowed = false
+      catchup.begin()
+      return true
+    }
+    const item = live[0]
+    if (!item) return false
+    if (item.kind === 'delivery' && isNext(item.delivery) && isFromStranger(item.delivery)) return true
+    if (!workOff(item)) return true
+    // `workOff` may have ended this connection, and all that waited with it.
+    if (live[0] === item) live.shift()
+    if (item.kind === 'delivery') liveBytes = Math.max(0, liveBytes - item.delivery.frame.length)
+    return true
   }
 
-  function take(delivery: Delivery, session: SessionId) {
-    const step = position.step(delivery.epoch, delivery.seq, delivery.frame)
-    if (step.kind === 'old') return
-    if (step.missed > 0) {
-      roster.noteGap()
-      events.gap({ missed: step.missed })
+  /** @returns false when the log has to be read first */
+  function workOff(item: Item): boolean {
+    switch (item.kind) {
+      case 'delivery':
+        if (isNext(item.delivery)) take(item.delivery)
+        else if (isMissing(item.delivery)) return readLogFor(item)
+        return true
+      case 'position':
+        return isMissing(item.place) ? readLogFor(item) : true
+      case 'reset':
+        return goOn(item.place, item.was) || readLogFor(item)
+      case 'then':
+        item.run()
+        return true
     }
+  }
+  function isNext(place: Place): boolean {
+    const here = position.place()
+    return here !== null && place.epoch === here.epoch && place.seq === here.seq + 1
+  }
+  function isMissing(place: Place): boolean {
+    const side = position.side(place)
+    return side === 'ahead' || side === 'elsewhere'
+  }
+  function readLogFor(item: Item): false {
+    if (askedFor === item) events.broken('The relay speaks of messages that it does not have.')
+    else {
+      askedFor = item
+      catchup.begin()
+    }
+    return false
+  }
+  /** @returns whether we stand in the new epoch, or past it */
+  function goOn(to: Place, was: Place): boolean {
+    const here = position.place()
+    if (here === null || here.epoch === to.epoch || position.side(to) === 'ended') return true
+    if (here.epoch !== was.epoch || here.seq < was.seq) return false
+    position.move(to, true)
+    if (here.seq > was.seq) events.rewound({ lost: here.seq - was.seq })
+    return true
+  }
+
+  function isFromStranger(delivery: Delivery): boolean {
+    const session = sessionOf(delivery)
+    if (events.isOwn(session) || roster.find(session) || strangers.has(session)) return false
+    if (strangers.size >= strangersMax) strangers.clear()
+    strangers.add(session)
+    held = true
+    events.loadRoster()
+    return true
+  }
+
+  function take(delivery: Delivery) {
+    position.advance(delivery.frame)
+    const session = sessionOf(delivery)
     if (events.isOwn(session)) {
       events.own(session, readUint64(delivery.frame, frameOffsets.counter), delivery)
       return
     }
     const sender = roster.find(session)
     if (!sender) events.unreadable({})
-    else open(delivery, sender)
-  }
-
-  function open(delivery: Delivery, sender: RosterEntry) {
-    const opened = sender.opener.open(delivery.frame)
-    if (opened === null) {
-      events.unreadable({ from: sender.name })
-      return
-    }
-    const missed = sender.lastCounter === 0 ? 0 : opened.counter - sender.lastCounter - 1
-    if (missed > 0 && !sender.gapSeen) events.gap({ missed })
-    sender.lastCounter = opened.counter
-    sender.gapSeen = false
-    if (!position.agrees(opened.view) && !forkTold) {
-      forkTold = true
-      events.fork({ from: sender.name })
-    }
-    if (opened.kind !== frameKinds.text) return
-    events.message({
-      from: sender.name,
-      text: new TextDecoder('utf-8', { ignoreBOM: true }).decode(opened.body),
-      seq: delivery.seq,
-      at: delivery.at,
-      sentAt: opened.sentAt,
-      own: false,
-      fingerprint: sender.fingerprint,
-    })
+    else opening.open(delivery, sender)
   }
 
   return {
     position,
-    enter(epoch, seq) {
+    get catchingUp() {
+      return catchup.active
+    },
+    enter(at) {
+      clear()
       strangers.clear()
-      forkTold = false
-      const missed = position.enter(epoch, seq)
-      if (missed === 0) return
-      roster.noteGap()
-      events.gap({ missed })
+      opening.entered()
+      if (position.place() === null) position.move(at)
+      else if (position.side(at) !== 'here') catchup.begin()
     },
     receive(bytes) {
       const delivery = decoded(bytes)
@@ -145,14 +262,19 @@ export function createInbox(roomId: RoomId, roster: Roster, events: InboxEvents)
         events.unreadable({})
         return
       }
-      queue.push(delivery)
-      if (queue.length > heldMax) {
-        queue = []
-        events.overflow()
-        return
+      if (!catchup.takes(delivery)) push({ kind: 'delivery', delivery })
+      else {
+        page.push(delivery)
+        drain()
       }
-      drain()
     },
+    mark: (place) => push({ kind: 'position', place }),
+    restartAt: (place, was) => push({ kind: 'reset', place, was }),
+    afterwards: (run) => push({ kind: 'then', run }),
+    answer(message) {
+      if (catchup.answer(message)) drain()
+    },
+    refused: (message) => catchup.refused(message),
     hold() {
       held = true
     },
@@ -162,10 +284,14 @@ export function createInbox(roomId: RoomId, roster: Roster, events: InboxEvents)
     },
     forgive: (session) => void strangers.delete(session),
     reset() {
-      queue = []
+      clear()
       held = true
     },
   }
+}
+
+function sessionOf(delivery: Delivery): SessionId {
+  return encodeHex(delivery.frame.subarray(frameOffsets.session, frameOffsets.counter)) as SessionId
 }
 
 function decoded(bytes: Uint8Array): Delivery | null {

@@ -1,125 +1,256 @@
-// Messages on their way: sealed once, kept until acknowledged, sent again as the same bytes (go-back-N).
-// It decides what to send when; it knows no socket. Frames carry counters without holes, so one number says all.
+// Messages on their way: sealed once, kept until acknowledged and a while longer, sent again as the same bytes.
+// It decides what to send when (docs/protocol.md, section 6); it knows no socket, and not what acknowledges a frame.
+// Counters have no holes, so one number says all: `sentUpTo` what went out, `floor` what the relay is known to have,
+// `highest` what ever went out: a relay cannot have taken more.
 import { createSealer, frameKinds, type RoomKeys, type Session, type View } from '@pychat/crypto'
 import { limits } from '@pychat/protocol'
+import type { ClientPorts } from './ports.ts'
 
 /** Messages that may wait for their acknowledgement. */
 export const pendingMax = 256
 /** Frames under way at once: more would only be sent again after a refusal. */
 export const windowFrames = 32
+/** Acknowledged frames kept for repair: so many, each so long. */
+export const keptMax = 256
+export const keptMs = 30_000
 
 const pauseMinMs = 100
 const pauseMaxMs = 5000
-/** Frames under way that long without any answer are sent again. */
+/** A relay that leaves frames without any answer for so long is not there any more. */
 const answerTimeoutMs = 10_000
+/** Shortest time between two questions whether the relay lost something. */
+const probeEveryMs = 1000
 
-export type Pending = { id: number; counter: number; text: string; frame: Uint8Array; sentAt: number }
+/** Where the relay put a frame. */
+export type Landing = { epoch: string; seq: number; at: number }
+export type Pending = {
+  id: number
+  counter: number
+  text: string
+  frame: Uint8Array
+  sentAt: number
+  /** Of its newest delivery; null while none came. */
+  landing: Landing | null
+}
+type Kept = { counter: number; frame: Uint8Array; untilMs: number }
 
 export type Outbox = {
-  /** @returns null when `pendingMax` messages wait  @throws CryptoInputError text-too-long */
+  /** @returns null when `pendingMax` messages wait or the session is used up  @throws CryptoInputError text-too-long */
   add(id: number, text: string, sentAt: number, view: View): Pending | null
-  /** The frame published under this counter while it waits. */
-  find(counter: number): Pending | undefined
+  /** An own frame came back. @returns `forged` when it is not what was sent, `unknown` when that cannot be told */
+  returned(counter: number, frame: Uint8Array, landing: Landing): 'ours' | 'forged' | 'unknown'
   /** Takes every message up to this counter off the list. @returns them, oldest first */
   acknowledge(counter: number): Pending[]
-  /** On a connection that is in the room: everything unacknowledged goes out (again). */
+  /** The counter before the oldest frame that can still be sent; without any, the last counter. */
+  base(): number
+  /** In the room again: the relay goes on after this counter. @returns false when those frames are gone */
+  rejoined(counter: number): boolean
+  /** Everything that the relay may not have goes out. */
   resume(): void
-  /** Nothing goes out until `resume`. */
+  /** Nothing goes out until `resume`; what was on its way goes out again then. */
   suspend(): void
-  /** The relay did not take a frame: go back and try again after a pause. @param retryMs the relay's wish */
-  goBack(retryMs: number): void
+  /** The relay did not take a frame: after a pause it goes on behind `counter`. @param retryMs the relay's wish */
+  goBack(counter: number, retryMs: number): void
+  /** The relay has taken frames up to `last` only, and others after it came. @returns false when the next is gone */
+  missing(last: number): boolean
+  /** Asks whether the relay lost frames that it acknowledged, by sending the newest of them again. */
+  probe(): void
+  /** Every counter of the session was used, and nothing waits. */
+  readonly usedUp: boolean
   pending(): readonly Pending[]
+}
+
+export type OutboxPorts = Pick<ClientPorts, 'now' | 'setTimer'> & {
+  transmit(frame: Uint8Array): void
+  /** Frames are under way, and the relay says nothing to them. May come again. */
+  unanswered(): void
 }
 
 export function createOutbox(
   room: RoomKeys,
   session: Session,
-  ports: { transmit(frame: Uint8Array): void; setTimer(ms: number, fn: () => void): () => void },
+  ports: OutboxPorts,
+  framesMax: number = limits.framesPerSessionMax,
 ): Outbox {
   const sealer = createSealer(room, session)
   let waiting: Pending[] = []
+  let kept: Kept[] = []
   let lastCounter = 0
-  /** Counter of the last frame sent since the last going back. */
   let sentUpTo = 0
+  let floor = 0
+  let highest = 0
   let running = false
-  let pauseMs = pauseMinMs
-  let cancelTimer: (() => void) | null = null
   let paused = false
+  let pauseMs = pauseMinMs
+  let probedAt = Number.NEGATIVE_INFINITY
+  let probeDue = false
+  const timers = new Map<'pause' | 'answer' | 'probe', () => void>()
 
-  const stopTimer = () => {
-    cancelTimer?.()
-    cancelTimer = null
-    paused = false
+  const stop = (name: 'pause' | 'answer' | 'probe') => {
+    timers.get(name)?.()
+    timers.delete(name)
   }
-  const rewind = () => {
-    sentUpTo = (waiting[0]?.counter ?? lastCounter + 1) - 1
+  const after = (name: 'pause' | 'answer' | 'probe', ms: number, fn: () => void) => {
+    stop(name)
+    const cancel = ports.setTimer(ms, () => {
+      timers.delete(name)
+      fn()
+    })
+    timers.set(name, cancel)
   }
+
+  const acknowledged = () => (waiting[0]?.counter ?? lastCounter + 1) - 1
+  const base = () => (kept[0]?.counter ?? waiting[0]?.counter ?? lastCounter + 1) - 1
+  const frameAt = (counter: number): Uint8Array | undefined => {
+    const first = kept[0]?.counter ?? 0
+    return (kept[counter - first] ?? waiting[counter - acknowledged() - 1])?.frame
+  }
+  const prune = () => {
+    const now = ports.now()
+    let gone = 0
+    for (const { counter, untilMs } of kept) {
+      // What the relay is still missing has to outlast the repair.
+      if (counter > floor || (kept.length - gone <= keptMax && untilMs > now)) break
+      gone += 1
+    }
+    if (gone > 0) kept = kept.slice(gone)
+  }
+
   const watch = () => {
-    if (paused || !running) return
-    stopTimer()
-    if (waiting.length === 0) return
-    cancelTimer = ports.setTimer(answerTimeoutMs, () => {
-      stopTimer()
-      rewind()
-      pump()
+    stop('answer')
+    if (!running || paused || sentUpTo <= Math.min(floor, acknowledged())) return
+    after('answer', answerTimeoutMs, () => {
+      ports.unanswered()
+      watch()
     })
   }
   const pump = () => {
     if (!running || paused) return
-    const first = waiting[0]
-    if (!first) return
-    for (const item of waiting) {
-      if (item.counter <= sentUpTo) continue
-      if (item.counter >= first.counter + windowFrames) break
-      sentUpTo = item.counter
-      ports.transmit(item.frame)
+    const end = Math.min(lastCounter, floor + windowFrames)
+    while (sentUpTo < end) {
+      const frame = frameAt(sentUpTo + 1)
+      if (!frame) break
+      sentUpTo += 1
+      highest = Math.max(highest, sentUpTo)
+      ports.transmit(frame)
     }
-    if (cancelTimer === null) watch()
+    if (!timers.has('answer')) watch()
   }
+  const rewind = (counter: number) => {
+    sentUpTo = Math.min(sentUpTo, counter)
+    floor = Math.min(floor, counter)
+  }
+  const pause = (retryMs: number) => {
+    // Frames sent before this one was refused are refused too; one pause answers them all.
+    if (!running || paused) return
+    paused = true
+    stop('answer')
+    after('pause', Math.max(retryMs, pauseMs), () => {
+      paused = false
+      pump()
+    })
+    pauseMs = Math.min(2 * pauseMs, pauseMaxMs)
+  }
+  const probe = () => {
+    stop('probe')
+    probeDue = false
+    probedAt = ports.now()
+    prune()
+    // Frames on their way may be lost as well: they follow.
+    rewind(Math.max(base(), kept.length > 0 ? acknowledged() - 1 : acknowledged()))
+    pump()
+  }
+
   return {
     add(id, text, sentAt, view) {
-      if (waiting.length >= pendingMax || lastCounter >= limits.framesPerSessionMax) return null
+      if (waiting.length >= pendingMax || lastCounter >= framesMax) return null
       const counter = lastCounter + 1
       const frame = sealer.seal(counter, frameKinds.text, new TextEncoder().encode(text), sentAt, view)
       lastCounter = counter
-      const item: Pending = { id, counter, text, frame, sentAt }
+      const item: Pending = { id, counter, text, frame, sentAt, landing: null }
       waiting.push(item)
       pump()
       return item
     },
-    find: (counter) => waiting.find((item) => item.counter === counter),
+    returned(counter, frame, landing) {
+      const sent = frameAt(counter)
+      if (!sent) return counter > lastCounter ? 'forged' : 'unknown'
+      if (!equal(sent, frame)) return 'forged'
+      const item = waiting[counter - acknowledged() - 1]
+      if (item) item.landing = landing
+      if (counter > floor) {
+        floor = counter
+        watch()
+        pump()
+      }
+      return 'ours'
+    },
     acknowledge(counter) {
-      const done = waiting.filter((item) => item.counter <= counter)
-      if (done.length === 0) return done
+      const before = acknowledged()
+      const upTo = Math.min(counter, highest)
+      const done = waiting.filter((item) => item.counter <= upTo)
+      const heard = upTo > floor
+      floor = Math.max(floor, upTo)
+      if (done.length === 0 && !heard) return done
       waiting = waiting.slice(done.length)
-      sentUpTo = Math.max(sentUpTo, (done.at(-1) as Pending).counter)
+      const untilMs = ports.now() + keptMs
+      for (const item of done) kept.push({ counter: item.counter, frame: item.frame, untilMs })
+      prune()
+      // In the middle of a repair, an acknowledgement may be older than the loss.
+      if (sentUpTo >= before) sentUpTo = Math.max(sentUpTo, upTo)
       pauseMs = pauseMinMs
       watch()
       pump()
       return done
     },
+    base() {
+      prune()
+      return base()
+    },
+    rejoined(counter) {
+      const upTo = Math.min(counter, highest)
+      probeDue = false
+      floor = upTo
+      sentUpTo = upTo
+      return upTo >= base()
+    },
     resume() {
-      stopTimer()
       running = true
-      rewind()
+      if (probeDue) probe()
       pump()
     },
     suspend() {
-      stopTimer()
+      for (const name of ['pause', 'answer'] as const) stop(name)
+      if (timers.has('probe')) probeDue = true
+      stop('probe')
       running = false
+      paused = false
+      rewind(Math.min(floor, acknowledged()))
     },
-    goBack(retryMs) {
-      // Frames sent before this one was refused are refused too; one pause answers them all.
-      if (!running || paused) return
-      stopTimer()
-      paused = true
-      cancelTimer = ports.setTimer(Math.max(retryMs, pauseMs), () => {
-        stopTimer()
-        rewind()
-        pump()
-      })
-      pauseMs = Math.min(2 * pauseMs, pauseMaxMs)
+    goBack(counter, retryMs) {
+      rewind(Math.max(counter, base()))
+      pause(retryMs)
+    },
+    missing(last) {
+      if (last < base()) return false
+      rewind(last)
+      pause(0)
+      return true
+    },
+    probe() {
+      if (base() === lastCounter) return
+      const waitMs = probedAt + probeEveryMs - ports.now()
+      if (!running) probeDue = true
+      else if (waitMs <= 0) probe()
+      else if (!timers.has('probe')) after('probe', waitMs, probe)
+    },
+    get usedUp() {
+      return lastCounter >= framesMax && waiting.length === 0
     },
     pending: () => waiting,
   }
+}
+
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i])
 }

@@ -1,5 +1,6 @@
 // What the engine needs from the world: a WebSocket, randomness, a clock, a timer, and jitter.
 // Tests pass scripted ones; the terminal client passes ws and node's; a web page would pass the browser's.
+import type { createOpener } from '@pychat/crypto'
 
 /** What the engine does with a socket's events. Calls never overlap; after `closed` nothing more comes. */
 export type SocketHandlers = {
@@ -31,4 +32,6 @@ export type ClientPorts = {
   setTimer(ms: number, fn: () => void): () => void
   /** 0 <= jitter < 1, evenly spread. */
   jitter(): number
+  /** In place of `@pychat/crypto`'s: many clients of one room in one process may share the work of opening a frame. */
+  createOpener?: typeof createOpener
 }

@@ -1,5 +1,6 @@
 // Where this client stands in the room's log, and the chain of what it saw. Each message tells where its sender
 // stood: two members with different chains for one place were shown different logs, and the relay forked the room.
+// It only keeps the place (docs/protocol.md, sections 7.1, 7.3 and 12.6); who moves it is the inbox's part.
 import { firstChain, nextChain, type View } from '@pychat/crypto'
 import type { Epoch } from '@pychat/protocol'
 
@@ -7,18 +8,24 @@ import type { Epoch } from '@pychat/protocol'
 const chainsMax = 1024
 /** Frames kept while the chain is unknown, to catch up once a member tells it. */
 const framesMax = 256
+/** Ended epochs remembered: what comes of an older one is asked about, as if it were new. */
+const endedMax = 64
 
-export type Step =
-  /** Told before, or out of order: not to be shown. */
-  | { kind: 'old' }
-  /** Next in line after `missed` messages that never came. */
-  | { kind: 'next'; missed: number }
+export type Place = { epoch: Epoch; seq: number }
+
+/** Where another place lies, seen from ours. `ended`: in an epoch that we have left. `elsewhere`: in an unknown one. */
+export type Side = 'here' | 'ahead' | 'behind' | 'ended' | 'elsewhere'
 
 export type Position = {
-  /** Starts at a room's log as the relay told on joining. @returns messages missed while away */
-  enter(epoch: Epoch, seq: number): number
-  /** Takes the place of one delivery. */
-  step(epoch: Epoch, seq: number, frame: Uint8Array): Step
+  /** Null until the room is entered for the first time. */
+  place(): Place | null
+  side(place: Place): Side
+  /** How often the log broke off under us (another epoch, or a step back): what came before may come again. */
+  breaks(): number
+  /** Goes to a place as the relay tells it. @param isStart an epoch begins there, and its chain with it */
+  move(to: Place, isStart?: boolean): void
+  /** Takes the delivery that stands next. */
+  advance(frame: Uint8Array): void
   /** What to put into an own message. */
   view(): View
   /** Compares what another member saw. @returns false when its log is not ours */
@@ -28,55 +35,63 @@ export type Position = {
 export function createPosition(): Position {
   let epoch: Epoch | null = null
   let last = 0
-  /** Logs that ended: they do not come back. */
-  const endedEpochs = new Set<Epoch>()
+  /** Where we came in: nothing up to it was seen. */
+  let base = 0
+  let breaks = 0
+  /** In an epoch that stepped back: others may have seen the lost places, up to this one, as we did. */
+  let lostUpTo = 0
+  const ended = new Set<Epoch>()
   /** seq -> chain, for the unbroken end of the log that we saw; empty while the chain is unknown. */
   let chains = new Map<number, Uint8Array>()
   /** Frames from `framesFrom` to `last`, while the chain is unknown. */
   let frames: Uint8Array[] = []
   let framesFrom = 1
 
-  const restart = (seq: number) => {
+  const beginAt = (seq: number, chain: Uint8Array | undefined) => {
     last = seq
-    chains = new Map()
+    base = seq
     frames = []
     framesFrom = seq + 1
-    if (seq === 0) chains.set(0, firstChain())
+    chains = new Map(chain ? [[seq, chain]] : [])
   }
-  const changeEpoch = (next: Epoch, seq: number) => {
-    if (epoch !== null) endedEpochs.add(epoch)
-    epoch = next
-    restart(seq)
+  const changeEpoch = (to: Place, isStart: boolean) => {
+    if (epoch !== null) {
+      breaks += 1
+      ended.add(epoch)
+      const [oldest] = ended
+      if (ended.size > endedMax && oldest !== undefined) ended.delete(oldest)
+    }
+    ended.delete(to.epoch)
+    epoch = to.epoch
+    lostUpTo = 0
+    beginAt(to.seq, isStart || to.seq === 0 ? firstChain() : undefined)
+  }
+  const stepBack = (seq: number) => {
+    breaks += 1
+    lostUpTo = Math.max(lostUpTo, last)
+    beginAt(seq, chains.get(seq))
   }
   const remember = (seq: number, chain: Uint8Array) => {
     chains.set(seq, chain)
     chains.delete(seq - chainsMax)
   }
   return {
-    enter(nextEpoch, seq) {
-      if (epoch === null) {
-        changeEpoch(nextEpoch, seq)
-        return 0
-      }
-      if (epoch !== nextEpoch) {
-        changeEpoch(nextEpoch, seq)
-        return seq
-      }
-      const missed = Math.max(0, seq - last)
-      if (missed > 0) restart(seq)
-      return missed
+    place: () => (epoch === null ? null : { epoch, seq: last }),
+    breaks: () => breaks,
+    side(place) {
+      if (place.epoch !== epoch) return ended.has(place.epoch) ? 'ended' : 'elsewhere'
+      if (place.seq === last) return 'here'
+      return place.seq > last ? 'ahead' : 'behind'
     },
-    step(nextEpoch, seq, frame) {
-      if (nextEpoch !== epoch) {
-        if (endedEpochs.has(nextEpoch)) return { kind: 'old' }
-        changeEpoch(nextEpoch, 0)
-      }
-      if (seq <= last) return { kind: 'old' }
-      const missed = seq - last - 1
-      if (missed > 0) restart(seq - 1)
+    move(to, isStart = false) {
+      if (to.epoch !== epoch) changeEpoch(to, isStart)
+      else if (to.seq > last) beginAt(to.seq, undefined)
+      else if (to.seq < last) stepBack(to.seq)
+    },
+    advance(frame) {
       const chain = chains.get(last)
-      last = seq
-      if (chain) remember(seq, nextChain(chain, frame))
+      last += 1
+      if (chain) remember(last, nextChain(chain, frame))
       else {
         frames.push(frame)
         if (frames.length > framesMax) {
@@ -84,18 +99,20 @@ export function createPosition(): Position {
           framesFrom += 1
         }
       }
-      return { kind: 'next', missed }
     },
     view() {
       const chain = chains.get(last)
-      return epoch === null || chain === undefined ? null : { epoch, seq: last, chain }
+      if (epoch === null || chain === undefined || (last === base && last > 0)) return null
+      return { epoch, seq: last, chain }
     },
     agrees(view) {
       if (view === null || view.epoch !== epoch) return true
       const ours = chains.get(view.seq)
-      if (ours) return equal(ours, view.chain)
+      if (ours && equal(ours, view.chain)) return true
+      // Its sender saw what the relay lost since.
+      if (view.seq <= lostUpTo) return true
       // Nobody can have seen more than the place before its own message got.
-      if (view.seq >= last) return false
+      if (ours || view.seq >= last) return false
       if (chains.size === 0 && view.seq >= framesFrom - 1) {
         let chain = view.chain
         remember(view.seq, chain)

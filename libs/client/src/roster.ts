@@ -1,6 +1,6 @@
 // Who is in the room: session id -> profile that its own key signed. The relay's word is only taken for presence;
 // names and keys come from sealed profiles. Remembers the last key seen for each name, and says when it changes.
-import { createOpener, type Opener, openProfile, type RoomKeys } from '@pychat/crypto'
+import { type createOpener, type Opener, openProfile, type RoomKeys } from '@pychat/crypto'
 import { decodeBase64url, encodeHex, type Member, type NameTag, type SessionId } from '@pychat/protocol'
 import type { ClientEvents, User } from './events.ts'
 
@@ -14,10 +14,14 @@ export type RosterEntry = {
   fingerprint: string
   publicKeyHex: string
   version: number
+  /** The sealed profile that was opened last: the same bytes need no second look. */
+  profile: string
   opener: Opener
   /** Counter of the last frame opened, 0 before the first. */
   lastCounter: number
-  /** A seq gap happened since its last frame: a jump of its counter says nothing new. */
+  /** `Position.breaks` at that frame. */
+  heardAtBreak: number
+  /** A gap in the log happened since its last frame: a jump of its counter says nothing new. */
   gapSeen: boolean
 }
 
@@ -35,6 +39,7 @@ export type Roster = {
   remove(session: SessionId, why: 'left' | 'lost', quiet?: boolean): void
   /** After a whole roster was loaded: whoever is not in it is gone. */
   keepOnly(sessions: ReadonlySet<SessionId>): void
+  /** Whoever is or was here under this session: what was said before leaving can be read afterwards. */
   find(session: SessionId): RosterEntry | undefined
   /** A gap in the room's log: any sender's counter may jump once. */
   noteGap(): void
@@ -46,6 +51,7 @@ export type Roster = {
 export function createRoster(
   room: RoomKeys,
   isSelf: (session: SessionId) => boolean,
+  newOpener: typeof createOpener,
   events: RosterEvents,
 ): Roster {
   const present = new Map<SessionId, RosterEntry>()
@@ -62,6 +68,15 @@ export function createRoster(
     if (!quiet) events.left({ user: entry.name, why })
   }
 
+  function enter(entry: RosterEntry, quiet: boolean) {
+    const isNew = !present.has(entry.session)
+    remembered.delete(entry.session)
+    present.set(entry.session, entry)
+    if (!isNew) return
+    if (!quiet) events.joined({ user: entry.name, fingerprint: entry.fingerprint })
+    compareKey(entry)
+  }
+
   function compareKey(entry: RosterEntry) {
     const old = lastOfName.get(entry.tag)
     lastOfName.set(entry.tag, { publicKeyHex: entry.publicKeyHex, fingerprint: entry.fingerprint })
@@ -73,9 +88,13 @@ export function createRoster(
   return {
     add(member, quiet) {
       if (isSelf(member.session)) return true
+      const known = present.get(member.session) ?? remembered.get(member.session)
+      if (known && known.profile === member.profile && known.tag === member.tag) {
+        enter(known, quiet)
+        return true
+      }
       const profile = openedProfile(room, member)
       const publicKeyHex = profile === null ? '' : encodeHex(profile.publicKey)
-      const known = present.get(member.session) ?? remembered.get(member.session)
       // A session has one key and one name for its life.
       if (profile === null || (known && (known.publicKeyHex !== publicKeyHex || known.tag !== member.tag))) {
         events.unreadable()
@@ -88,29 +107,26 @@ export function createRoster(
         fingerprint: profile.fingerprint,
         publicKeyHex,
         version: profile.version,
-        opener: createOpener(room, member.session, profile.publicKey),
+        profile: member.profile,
+        opener: newOpener(room, member.session, profile.publicKey),
         lastCounter: 0,
+        heardAtBreak: 0,
         gapSeen: false,
       }
       // A profile only moves forward: an older one is the relay playing an old record.
       if (profile.version > entry.version) {
         entry.version = profile.version
         entry.name = profile.name
+        entry.profile = member.profile
       }
-      const isNew = !present.has(member.session)
-      remembered.delete(member.session)
-      present.set(member.session, entry)
-      if (isNew) {
-        if (!quiet) events.joined({ user: entry.name, fingerprint: entry.fingerprint })
-        compareKey(entry)
-      }
+      enter(entry, quiet)
       return true
     },
     remove,
     keepOnly(sessions) {
       for (const session of [...present.keys()]) if (!sessions.has(session)) remove(session, 'lost')
     },
-    find: (session) => present.get(session),
+    find: (session) => present.get(session) ?? remembered.get(session),
     noteGap() {
       for (const entries of [present, remembered]) for (const entry of entries.values()) entry.gapSeen = true
     },

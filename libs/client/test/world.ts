@@ -107,6 +107,8 @@ export class World {
       'left',
       'message',
       'gap',
+      'rewound',
+      'unrepaired',
       'fork',
       'unreadable',
       'keychange',
@@ -151,9 +153,26 @@ export class World {
     if (!join) throw new Error('no join was sent')
     return join
   }
+  /** What `welcome` says of the copies that make an acknowledgement. */
+  ackReplicas = 0
   welcome(pingIntervalMs = 25_000): void {
+    const { ackReplicas } = this
     this.socket.handlers.open()
-    this.tell({ t: 'welcome', version: 1, software: 'test/1', pingIntervalMs, frameBytesMax: 15_418 })
+    this.tell({
+      t: 'welcome',
+      version: 1,
+      software: 'test/1',
+      pingIntervalMs,
+      frameBytesMax: 15_418,
+      ackReplicas,
+    })
+  }
+  /** The connection is lost, and the next one is open after the pause. */
+  lose(): void {
+    const before = this.sockets.length
+    this.socket.handlers.closed(1006, '')
+    this.pass(30_000)
+    if (this.sockets.length !== before + 1) throw new Error('no single new connection')
   }
   joined(members: Member[], more: Partial<RelayControlOf<'joined'>> = {}): void {
     const { id, room, session, tag, profile } = this.lastJoin()
@@ -185,6 +204,29 @@ export class World {
     this.socket.handlers.binary(
       encodeDelivery({ room: this.room.id, epoch: epochA, at: this.now, ...more, seq, frame }),
     )
+  }
+  logRequests(): ClientControlOf<'log'>[] {
+    return this.socket.sent.filter((message) => message.t === 'log')
+  }
+  /** Answers the newest `log`: these frames stand after `seq`. */
+  answerLog(frames: readonly Uint8Array[], more: Partial<RelayControlOf<'log'>> = {}): void {
+    const asked = this.logRequests().at(-1)
+    if (!asked) throw new Error('no log was asked for')
+    const { id, room, epoch, seq } = asked
+    const answer = {
+      t: 'log',
+      id,
+      room,
+      epoch,
+      seq,
+      count: frames.length,
+      missed: 0,
+      more: false,
+      ...more,
+    } as const
+    this.tell(answer)
+    for (const [i, frame] of frames.entries())
+      this.deliver(frame, answer.seq + 1 + i, { epoch: answer.epoch })
   }
   /** Gives own frames back as a relay does, from the n-th of this connection on. */
   echo(firstSeq: number, from = 0): void {

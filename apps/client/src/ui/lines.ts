@@ -17,6 +17,8 @@ const warningNotices = new Set([
   'weak-pin',
   'insecure',
   'gap',
+  'rewound',
+  'unrepaired',
   'fork',
   'key-changed',
   'unreadable',
