@@ -1,10 +1,11 @@
-// The connections of one node to Redis or a Redis Cluster: commands, subscriptions, and whether they work.
-// It decides when the store counts as away. What is stored and said there is up to rooms/ and cluster/.
-import { Cluster, Redis } from 'ioredis'
+// The connections of one node to Redis, a primary behind Sentinels, or a Redis Cluster: commands, subscriptions, which
+// server holds which slot, and whether all of it works. It decides when the store counts as away.
+// What is stored and said there is up to rooms/ and cluster/.
+import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import { StoreError } from '../rooms/rooms.ts'
 import type { RedisAddress } from './address.ts'
-import { createScripts, type Scripts } from './scripts.ts'
-import { type ShardAddress, Subscriptions } from './subscriptions.ts'
+import { readReplication, type StoreServer, WatchedServer } from './server.ts'
+import { Subscriptions } from './subscriptions.ts'
 
 export type ConnectionsOptions = {
   /** 0..1, spreads reconnects. */
@@ -15,6 +16,10 @@ export type ConnectionsOptions = {
   checkMs: number
   /** No answer to that for so long: the store is away. */
   checkTimeoutMs: number
+  /** So many replicas have to hold what `StoreServer.replicated` is asked about; 0 when left out. */
+  ackReplicas?: number
+  /** Replicas that have not answered for so long do not hold it; 500 when left out. */
+  ackTimeoutMs?: number
 }
 
 export type ConnectionsEvents = {
@@ -27,6 +32,10 @@ export type ConnectionsEvents = {
 const silentMsMax = 8000
 const connectTimeoutMs = 2500
 const refreshPauseMs = 100
+/** A connection that was told to close and whose peer is frozen is destroyed after so long. */
+const disconnectTimeoutMs = 200
+/** A Sentinel that stayed silent for so long is passed over; one that was lost is connected to again as often. */
+const sentinelMs = 1000
 
 /** What is thrown when a command failed: its caller can only try again later. */
 export function storeAway(error: unknown): StoreError {
@@ -44,16 +53,25 @@ function hostAndPort(redis: Redis): string {
   return `${redis.options.host}:${redis.options.port}`
 }
 
+type ConnectionTraits = { connectionName: string; lazyConnect?: boolean; autoResubscribe?: boolean }
+
 export class Connections {
   readonly commands: Redis | Cluster
   readonly subscriptions: Subscriptions
-  readonly scripts: Scripts
   readonly #address: RedisAddress
   readonly listeners: ConnectionsEvents[] = []
   readonly #options: ConnectionsOptions
   readonly #corked = new Set<{ uncork(): void }>()
   /** When a connection last failed to answer for the first time in a row. */
   readonly #silentSince = new WeakMap<object, number>()
+  /** Every server ever used as a primary, and by "host:port" those that are primaries now. */
+  readonly #watched = new WeakMap<Redis, WatchedServer>()
+  readonly #servers = new Map<string, WatchedServer>()
+  /** "host:port" by slot as last seen. */
+  #slots: (string | undefined)[] = []
+  /** What has to be written at the end of this loop turn. */
+  #lastWrites: (() => void)[] = []
+  #turnEnding = false
   #available = true
   #availableSince = 0
   #timer: NodeJS.Timeout | null = null
@@ -69,20 +87,8 @@ export class Connections {
     this.#options = options
     const [first] = address.hosts
     if (first === undefined) throw new StoreError('refused', 'PYCHAT_REDIS_URL names no host.')
-    if (address.kind === 'single') {
-      this.commands = new Redis({
-        ...this.#redisOptions(first),
-        lazyConnect: true,
-        connectionName: 'pychat-commands',
-      })
-    } else {
-      const {
-        host: _,
-        port: __,
-        enableOfflineQueue: ___,
-        retryStrategy,
-        ...redisOptions
-      } = this.#redisOptions(first)
+    if (address.kind === 'cluster') {
+      const { retryStrategy, enableOfflineQueue: _, ...redisOptions } = this.#redisOptions()
       this.commands = new Cluster(address.hosts, {
         redisOptions,
         lazyConnect: true,
@@ -92,6 +98,16 @@ export class Connections {
         slotsRefreshInterval: 5000,
         ...(address.tls ? { dnsLookup: (name, done) => done(null, name) } : {}),
       })
+      this.commands.on('refresh', () => this.#watchPrimaries())
+      this.commands.on('ready', () => this.#watchPrimaries())
+      this.commands.on('+node', () => this.#watchPrimaries())
+    } else {
+      this.commands = this.#newConnection(this.#placeOf(first), {
+        lazyConnect: true,
+        connectionName: 'pychat-commands',
+      })
+      this.commands.on('end', () => this.#revive(this.commands as Redis))
+      this.#watchPrimaries()
     }
     // Errors of connections show in `close` and in failed checks; without a listener they would be printed.
     const note = (error: unknown) => {
@@ -99,19 +115,24 @@ export class Connections {
     }
     this.commands.on('error', note)
     this.commands.on('node error', note)
+    this.commands.on('sentinelError', note)
     this.commands.on('close', () => this.#lost())
-    this.scripts = createScripts(this.commands)
     this.subscriptions = new Subscriptions({
-      connect: (shard) =>
-        new Redis({
-          ...this.#redisOptions(shard),
+      connect: (key) => {
+        const redis = this.#newConnection(key, {
           autoResubscribe: false,
           connectionName: 'pychat-subscriber',
-        }),
+        })
+        redis.on('end', () => {
+          if (this.subscriptions.connections().some((each) => each.redis === redis)) this.#revive(redis)
+        })
+        return redis
+      },
       bySlot: address.kind === 'cluster',
       primaryOf: (slot) => this.#primaryOf(slot),
       moved: () => this.#slotsMoved(),
       lost: () => this.#lost(),
+      settled: () => this.#checkAgain(),
       timeoutMs: this.#options.commandTimeoutMs,
     })
   }
@@ -130,17 +151,28 @@ export class Connections {
   async open(): Promise<void> {
     try {
       await this.#within(this.commands.connect(), connectTimeoutMs * 2)
-      const info = await this.#within(this.#firstNode().info('server'), this.#options.commandTimeoutMs)
+      const info = await this.#within(this.#firstNode().info(), this.#options.commandTimeoutMs)
       this.#checkServer(info)
       this.subscriptions.refresh(this.#primaries())
-      await this.#waitForSubscribers()
+      await this.#waitForAll()
     } catch (error) {
       this.close()
       throw this.#openError(error)
     }
     this.#opened = true
     this.#availableSince = performance.now()
-    this.#timer = setInterval(() => void this.#check(), this.#options.checkMs)
+    this.#timer = setInterval(async () => {
+      await this.#check()
+      if (!this.#closed) for (const each of this.listeners) each.tick()
+    }, this.#options.checkMs)
+  }
+
+  /** The primary that serves a slot as it is now: ask anew in every loop turn. @throws StoreError unreachable */
+  server(slot: number): StoreServer {
+    const key = this.#primaryOf(slot)
+    const server = key === null ? null : (this.#servers.get(key)?.current ?? null)
+    if (server === null) throw storeAway(new Error('the primary or its replication id is unknown'))
+    return server
   }
 
   close(): void {
@@ -160,25 +192,33 @@ export class Connections {
       stream.cork()
       this.#corked.add(stream)
     }
-    if (this.#corked.size === 0) return
+    if (this.#corked.size > 0) this.#endTurn()
+  }
+
+  /** What is corked leaves with the next turn of the loop, and with it what had to wait for everything else. */
+  #endTurn(): void {
+    if (this.#turnEnding) return
+    this.#turnEnding = true
     setImmediate(() => {
+      this.#turnEnding = false
+      for (const write of this.#lastWrites.splice(0)) write()
       for (const stream of this.#corked) stream.uncork()
       this.#corked.clear()
     })
   }
 
-  #redisOptions({ host, port }: ShardAddress) {
+  #redisOptions() {
     const { username, password, db, tls } = this.#address
     return {
-      host,
-      port,
       ...(username === null ? {} : { username }),
       ...(password === null ? {} : { password }),
       ...(tls ? { tls: {} } : {}),
       db,
       connectTimeout: connectTimeoutMs,
+      disconnectTimeout: disconnectTimeoutMs,
       commandTimeout: this.#options.commandTimeoutMs,
-      maxRetriesPerRequest: 1,
+      // With its connection a command has failed: at once rather than when its time is up.
+      maxRetriesPerRequest: 0,
       enableOfflineQueue: false,
       enableAutoPipelining: false,
       // A script that was sent may have run: only its caller knows whether it may be sent again.
@@ -186,7 +226,39 @@ export class Connections {
       disableClientInfo: true,
       retryStrategy: (times: number) =>
         Math.min(100 * 2 ** Math.min(times - 1, 4), 1000) * (0.5 + this.#options.jitter() / 2),
+    } satisfies RedisOptions
+  }
+
+  /** A connection to a server, or to whatever the Sentinels call primary whenever it connects. */
+  #newConnection(key: string, more: ConnectionTraits): Redis {
+    const { kind, hosts, name, tls } = this.#address
+    const options = { ...this.#redisOptions(), ...more }
+    if (kind !== 'sentinel' || name === null) {
+      const colon = key.lastIndexOf(':')
+      return new Redis({ ...options, host: key.slice(0, colon), port: Number(key.slice(colon + 1)) })
     }
+    const redis = new Redis({
+      ...options,
+      sentinels: hosts,
+      name,
+      role: 'master',
+      failoverDetector: true,
+      sentinelCommandTimeout: sentinelMs,
+      sentinelReconnectStrategy: () => sentinelMs,
+      // While opening the first round decides.
+      sentinelRetryStrategy: (times) => (this.#opened ? Math.min(50 * times, sentinelMs) : null),
+      ...(tls ? { enableTLSForSentinelMode: true, sentinelTLS: {} } : {}),
+    })
+    redis.on('sentinelError', () => {})
+    return redis
+  }
+
+  /** ioredis gives up for good when a failover is told while it asks the Sentinels. */
+  #revive(redis: Redis): void {
+    if (this.#closed || !this.#opened) return
+    setTimeout(() => {
+      if (!this.#closed && redis.status === 'end') redis.connect().catch(() => {})
+    }, refreshPauseMs)
   }
 
   #firstNode(): Redis {
@@ -196,20 +268,85 @@ export class Connections {
     return node
   }
 
-  /** "host:port" of every server that serves slots, or of the one server. */
+  /** The name of the one place that is no Cluster: a server's "host:port", or what Sentinels call their primary. */
+  #placeOf({ host, port }: { host: string; port: number }): string {
+    return this.#address.name ?? `${host}:${port}`
+  }
+
+  /** "host:port" of every server that serves slots, or the one place. */
   #primaries(): Set<string> {
     const primaries = new Set<string>()
     if (this.commands instanceof Cluster) {
       for (const slot of this.commands.slots) if (slot?.[0] !== undefined) primaries.add(slot[0])
     } else {
-      primaries.add(hostAndPort(this.commands))
+      for (const host of this.#address.hosts.slice(0, 1)) primaries.add(this.#placeOf(host))
     }
     return primaries
   }
 
   #primaryOf(slot: number): string | null {
     if (this.commands instanceof Cluster) return this.commands.slots[slot]?.[0] ?? null
-    return hostAndPort(this.commands)
+    const [first] = this.#address.hosts
+    return first === undefined ? null : this.#placeOf(first)
+  }
+
+  /** Learns who the primaries are, and doubts those that got slots: they may have been promoted. */
+  #watchPrimaries(): void {
+    const primaries = this.#primaries()
+    if (!(this.commands instanceof Cluster)) {
+      for (const key of primaries) this.#servers.set(key, this.#watch(this.commands))
+      return
+    }
+    const nodes = new Map(this.commands.nodes('all').map((redis) => [hostAndPort(redis), redis]))
+    for (const key of this.#servers.keys()) if (!primaries.has(key)) this.#servers.delete(key)
+    const gained = new Set<string>()
+    for (const [slot, keys] of this.commands.slots.entries()) {
+      const key = keys?.[0]
+      if (key !== undefined && this.#slots[slot] !== key) gained.add(key)
+      this.#slots[slot] = key
+    }
+    for (const key of primaries) {
+      const redis = nodes.get(key)
+      if (redis === undefined) {
+        this.#servers.delete(key)
+        continue
+      }
+      const known = this.#watched.get(redis)
+      this.#servers.set(key, known ?? this.#watch(redis))
+      if (known !== undefined && gained.has(key)) known.doubt()
+      // ioredis connects to those of its pool upon their first command; an id is needed before. Not before its own check
+      // of the cluster, which takes a connection on its way for a lost one.
+      if (this.commands.status === 'ready' && redis.status === 'wait') redis.connect().catch(() => {})
+    }
+  }
+
+  #watch(redis: Redis): WatchedServer {
+    const { ackReplicas = 0, ackTimeoutMs = 500, checkMs, checkTimeoutMs } = this.#options
+    const server: WatchedServer = new WatchedServer(redis, {
+      ackReplicas,
+      ackTimeoutMs,
+      answerMs: checkTimeoutMs,
+      idMsMax: 2 * checkMs + checkTimeoutMs,
+      atTurnEnd: (write) => {
+        this.#lastWrites.push(write)
+        this.cork()
+        this.#endTurn()
+      },
+      known: () => this.#checkAgain(),
+      demoted: () => {
+        if (this.commands instanceof Cluster) this.#slotsMoved()
+        // Whoever knows the primary is asked upon connecting: the Sentinels, or the name's resolver.
+        else redis.stream?.destroy()
+      },
+      moved: () => this.#slotsMoved(),
+      lost: () => {
+        if (![...this.#servers.values()].includes(server)) return
+        this.#lost()
+        this.#slotsMoved()
+      },
+    })
+    this.#watched.set(redis, server)
+    return server
   }
 
   /** At most a few times a second: a stale map may lead to the wrong server again and again. */
@@ -227,11 +364,12 @@ export class Connections {
     }, refreshPauseMs)
   }
 
-  async #waitForSubscribers(): Promise<void> {
+  async #waitForAll(): Promise<void> {
     const deadline = Date.now() + connectTimeoutMs
     for (;;) {
-      const connections = this.subscriptions.connections()
-      if (connections.every(({ redis }) => redis.status === 'ready')) return
+      const heard = this.subscriptions.connections().every(({ redis }) => redis.status === 'ready')
+      const known = [...this.#primaries()].every((key) => this.#servers.get(key)?.current)
+      if (heard && known) return
       if (Date.now() > deadline) throw new StoreError('unreachable', this.#unreachable())
       await new Promise((resolve) => setTimeout(resolve, 10))
     }
@@ -242,44 +380,85 @@ export class Connections {
     if (version === null || Number(version[1]) < 7) {
       throw new StoreError(
         'too-old',
-        `Redis at ${this.#address.shown} is version ${version?.[0].slice(14) ?? 'unknown'}; ` +
+        `${this.#subject()} is version ${version?.[0].slice(14) ?? 'unknown'}; ` +
           'the relay needs Redis 7.0 or Valkey 7.2, or later.',
       )
     }
-    const clustered = /^(?:redis|server)_mode:cluster/m.test(info)
-    if (clustered && this.#address.kind === 'single') {
+    const { kind } = this.#address
+    if (kind === 'cluster') return
+    if (/^(?:redis|server)_mode:cluster/m.test(info)) {
       throw new StoreError(
         'refused',
         `Redis at ${this.#address.shown} is part of a Redis Cluster; write PYCHAT_REDIS_URL as redis+cluster://host:port.`,
+      )
+    }
+    if (/^(?:redis|server)_mode:sentinel/m.test(info)) {
+      throw new StoreError(
+        'refused',
+        `At ${this.#address.shown} answers a Sentinel, not Redis; write PYCHAT_REDIS_URL as redis+sentinel://host:port/NAME.`,
+      )
+    }
+    if (kind === 'single' && /^role:slave/m.test(info)) {
+      throw new StoreError(
+        'refused',
+        `Redis at ${this.#address.shown} is a replica; name its primary in PYCHAT_REDIS_URL, or its Sentinels.`,
       )
     }
   }
 
   #openError(error: unknown): StoreError {
     if (error instanceof StoreError) return error
-    const text = [error, ...this.#openErrors]
-      .map((each) => (each instanceof Error ? each.message : ''))
-      .join(' ')
+    const texts = [error, ...this.#openErrors].map((each) => (each instanceof Error ? each.message : ''))
+    const text = texts.join(' ')
     const cause = causeOf(this.#openErrors.at(-1) ?? error)
+    const { kind, name, shown } = this.#address
+    if (kind === 'sentinel') {
+      if (texts.some((each) => /to sentinel .* because .*(?:NOAUTH|WRONGPASS|NOPERM)/.test(each))) {
+        return new StoreError(
+          'refused',
+          `The Sentinels at ${shown} want a password; the relay asks them without one, so let them answer.`,
+          { cause },
+        )
+      }
+      if (/invalid reply: null/.test(text)) {
+        return new StoreError(
+          'refused',
+          `The Sentinels at ${shown} know no primary named ${name}; check the name in PYCHAT_REDIS_URL.`,
+          { cause },
+        )
+      }
+      if (/sentinels are unreachable/i.test(text)) {
+        return new StoreError(
+          'unreachable',
+          `None of the Sentinels at ${shown} can be reached; check that they run and that PYCHAT_REDIS_URL names them.`,
+          { cause },
+        )
+      }
+    }
     if (/WRONGPASS|NOAUTH|NOPERM|invalid password|AUTH/i.test(text)) {
       return new StoreError(
         'refused',
-        `Redis at ${this.#address.shown} refused the relay's user; check user and password in PYCHAT_REDIS_URL.`,
+        `${this.#subject()} refused the relay's user; check user and password in PYCHAT_REDIS_URL.`,
         { cause },
       )
     }
     if (/cluster support disabled/i.test(text)) {
       return new StoreError(
         'refused',
-        `Redis at ${this.#address.shown} is no Redis Cluster; write PYCHAT_REDIS_URL as redis://host:port.`,
+        `Redis at ${shown} is no Redis Cluster; write PYCHAT_REDIS_URL as redis://host:port.`,
         { cause },
       )
     }
     return new StoreError('unreachable', this.#unreachable(), { cause })
   }
 
+  #subject(): string {
+    const { name, shown } = this.#address
+    return name === null ? `Redis at ${shown}` : `Redis, by the name of ${name} at the Sentinels ${shown},`
+  }
+
   #unreachable(): string {
-    return `Redis at ${this.#address.shown} cannot be reached; check that it runs and that PYCHAT_REDIS_URL names it.`
+    return `${this.#subject()} cannot be reached; check that it runs and that PYCHAT_REDIS_URL names it.`
   }
 
   #within<T>(promise: Promise<T>, ms: number): Promise<T> {
@@ -302,47 +481,66 @@ export class Connections {
     for (const each of this.listeners) each.availability(available)
   }
 
+  /** Something came back: the next check need not wait for its time. */
+  #checkAgain(): void {
+    if (this.#opened && !this.#available) void this.#check()
+  }
+
   async #check(): Promise<void> {
     if (this.#checking || this.#closed) return
     this.#checking = true
     try {
+      this.#watchPrimaries()
       const primaries = this.#primaries()
       this.subscriptions.refresh(primaries)
-      const connections = this.subscriptions.connections()
-      if (this.commands instanceof Cluster) {
-        const nodes = new Map(this.commands.nodes('all').map((redis) => [hostAndPort(redis), redis]))
-        for (const key of primaries) {
-          const redis = nodes.get(key)
-          if (redis !== undefined) connections.push({ key, redis })
-          else this.commands.refreshSlotsCache()
-        }
-      } else {
-        connections.push({ key: hostAndPort(this.commands), redis: this.commands })
-      }
-      const alive = await Promise.all(connections.map(({ redis }) => this.#alive(redis)))
-      const complete = connections.length === 2 * primaries.size && primaries.size > 0
+      const subscribers = this.subscriptions.connections()
+      const [heard, served] = await Promise.all([
+        Promise.all(subscribers.map(({ redis }) => this.#alive(redis, () => this.#hears(redis)))),
+        Promise.all(
+          [...this.#servers.values()].map((server) => this.#alive(server.redis, () => server.read())),
+        ),
+      ])
+      const complete = subscribers.length === primaries.size && served.length === primaries.size
       if (this.#closed) return
-      if (!complete || alive.includes(false)) this.#set(false)
+      const alive = complete && primaries.size > 0 && !heard.includes(false) && !served.includes(false)
+      if (!alive) this.#set(false)
       else if (this.#available || this.subscriptions.settled()) this.#set(true)
-      for (const each of this.listeners) each.tick()
+      if (!alive && this.commands instanceof Cluster) this.commands.refreshSlotsCache()
     } finally {
       this.#checking = false
     }
   }
 
-  async #alive(redis: Redis): Promise<boolean> {
-    try {
-      await this.#within(redis.ping(), this.#options.checkTimeoutMs)
+  /** Whether a subscriber's server answers and, where that may be another one, is the commands' server. */
+  async #hears(redis: Redis): Promise<boolean> {
+    const { checkTimeoutMs } = this.#options
+    if (this.commands instanceof Cluster) {
+      return this.#within(redis.ping(), checkTimeoutMs).then(
+        () => true,
+        () => false,
+      )
+    }
+    const here = await readReplication(redis, checkTimeoutMs)
+    if (here === null) return false
+    const there = this.#watched.get(this.commands)?.current
+    if (here.primary && (!there || there.replicationId === here.id)) return true
+    // Of two primaries one was left behind: both connections ask again who it is.
+    redis.stream?.destroy()
+    if (here.primary) this.commands.stream?.destroy()
+    return false
+  }
+
+  async #alive(redis: Redis, ask: () => Promise<boolean>): Promise<boolean> {
+    if (await ask()) {
       this.#silentSince.delete(redis)
       return true
-    } catch {
-      const since = this.#silentSince.get(redis) ?? Date.now()
-      this.#silentSince.set(redis, since)
-      if (Date.now() - since > silentMsMax) {
-        this.#silentSince.delete(redis)
-        redis.stream?.destroy()
-      }
-      return false
     }
+    const since = this.#silentSince.get(redis) ?? Date.now()
+    this.#silentSince.set(redis, since)
+    if (Date.now() - since > silentMsMax) {
+      this.#silentSince.delete(redis)
+      redis.stream?.destroy()
+    }
+    return false
   }
 }

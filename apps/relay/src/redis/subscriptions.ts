@@ -6,19 +6,19 @@ import type { Redis } from 'ioredis'
 import { StoreError } from '../rooms/rooms.ts'
 import { slotOf } from './keys.ts'
 
-export type ShardAddress = { host: string; port: number }
-
 export type SubscriptionsOptions = {
-  /** Makes a connection to one server, without ioredis' own resubscribing. */
-  connect(shard: ShardAddress): Redis
+  /** Makes a connection to the primary that goes by this key, without ioredis' own resubscribing. */
+  connect(key: string): Redis
   /** Channels of one SSUBSCRIBE must share a slot: so it is on a Redis Cluster. */
   bySlot: boolean
-  /** "host:port" of the primary that serves the slot, or null while nobody is known to. */
+  /** Key of the primary that serves the slot, or null while nobody is known to. */
   primaryOf(slot: number): string | null
   /** The slots seem to have moved: ask the cluster. */
   moved(): void
   /** A connection was lost. Messages may be missed from now on. */
   lost(): void
+  /** Every wanted channel is heard again. */
+  settled(): void
   /** How long `subscribe` waits. */
   timeoutMs: number
 }
@@ -166,9 +166,7 @@ export class Subscriptions {
   }
 
   #openShard(key: string): void {
-    const colon = key.lastIndexOf(':')
-    const address = { host: key.slice(0, colon), port: Number(key.slice(colon + 1)) }
-    const redis = this.#options.connect(address)
+    const redis = this.#options.connect(key)
     const shard: Shard = { key, redis, ready: false, subscribing: new Set(), unsubscribing: new Set() }
     this.#shards.set(key, shard)
     redis.on('error', () => {})
@@ -251,6 +249,7 @@ export class Subscriptions {
       for (const done of wanted.waiting.splice(0)) done(null)
       if (resumed) wanted.handler.resumed()
     }
+    if (this.settled()) this.#options.settled()
   }
 
   #slices(channels: ReadonlySet<string>): string[][] {
