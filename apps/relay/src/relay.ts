@@ -272,7 +272,10 @@ export function createRelay({ config, version, log, onStop }: RelayOptions): Rel
       transport.stopListening()
     },
     connections: registry.size,
-    goaway: registry.goaway,
+    goaway(spreadMs) {
+      log.info('Draining: clients are told to reconnect elsewhere.', { count: registry.size(), ms: spreadMs })
+      return registry.goaway(spreadMs)
+    },
     publishesInFlight: registry.publishesInFlight,
     closeAll: registry.closeAll,
     // An embedded node takes its rooms with it.
@@ -285,10 +288,6 @@ export function createRelay({ config, version, log, onStop }: RelayOptions): Rel
   return {
     start,
     stop(times = drainOver(config.drainMs)) {
-      log.info('Draining: clients are told to reconnect elsewhere.', {
-        count: registry.size(),
-        ms: times.spreadMs,
-      })
       const ended = drain.begin(times)
       stopped ??= ended.then(() => log.info('Stopped.'))
       return stopped

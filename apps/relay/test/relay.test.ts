@@ -1,9 +1,9 @@
 // A whole embedded relay over real WebSockets, on both transports; its program as a child process.
-import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { closeTable } from '@pychat/protocol'
+import { closeTable, drainReplySchema, nodesReplySchema } from '@pychat/protocol'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { loadConfig } from '../src/config.ts'
 import { createLog } from '../src/ops/log.ts'
@@ -189,6 +189,45 @@ describe('the program', () => {
     expect(Date.now() - began).toBeLessThan(10_000)
     expect(readdirSync(child.stateDir)).toEqual([])
     expect(child.stdout().split('\n').length).toBe(2)
+  })
+
+  async function drainThrough(child: RelayChild, withinMs: number): Promise<void> {
+    const [file = ''] = readdirSync(child.stateDir)
+    const headers = { authorization: `Bearer ${readFileSync(join(child.stateDir, file), 'utf8').trim()}` }
+    const nodes = await (await fetch(`${child.opsUrl}/admin/v1/nodes`, { headers })).json()
+    const { node } = nodesReplySchema.parse(nodes).list[0] ?? {}
+    const body = JSON.stringify({ node, withinMs })
+    const reply = await fetch(`${child.opsUrl}/admin/v1/drain`, { method: 'POST', headers, body })
+    expect(drainReplySchema.parse(await reply.json())).toMatchObject({ draining: node, withinMs })
+  }
+
+  test('an operator drains it: newcomers are refused, who stays is closed, it ends with 0 in time', async () => {
+    const child = keep(await startRelay())
+    const client = await connect(child.url)
+    client.send(joinMessage(1))
+    await client.control('joined')
+    const began = Date.now()
+    await drainThrough(child, 3000)
+    expect((await client.control('goaway')).afterMs).toBeLessThanOrEqual(1500)
+    expect(await (await fetch(`${child.opsUrl}/readyz`)).text()).toBe('This node is draining.\n')
+    await expect(connect(child.url)).rejects.toThrow()
+    expect(await client.closed).toBe(closeTable.draining.code)
+    expect(Date.now() - began).toBeGreaterThan(1400)
+    expect(await child.exited).toBe(0)
+    expect(Date.now() - began).toBeLessThan(3000)
+  })
+
+  test('the first signal hurries a drain that an operator began', async () => {
+    const child = keep(await startRelay({ PYCHAT_DRAIN_MS: '0' }))
+    const [one, two] = [await connect(child.url), await connect(child.url)]
+    await drainThrough(child, 600_000)
+    expect((await one.control('goaway')).afterMs).toBe(0)
+    const began = Date.now()
+    child.process.kill('SIGTERM')
+    expect((await two.control('goaway')).afterMs).toBe(0)
+    expect(await two.closed).toBe(closeTable.draining.code)
+    expect(await child.exited).toBe(0)
+    expect(Date.now() - began).toBeLessThan(5000)
   })
 
   test('a second signal ends it at once', async () => {
