@@ -40,7 +40,15 @@ type Peer = {
   vanish(): void
 }
 
-function house(change: (rooms: Rooms, events: RoomsEvents) => Rooms = (rooms) => rooms) {
+function house(
+  change: (rooms: Rooms, events: RoomsEvents) => Rooms = (rooms) => rooms,
+  more: {
+    ackReplicas?: number
+    graceMs?: number
+    joinTurn?: () => Promise<void>
+    bufferedBytes?: number
+  } = {},
+) {
   let now = 1_000_000
   const peers: Peer[] = []
   const faults: unknown[] = []
@@ -55,15 +63,26 @@ function house(change: (rooms: Rooms, events: RoomsEvents) => Rooms = (rooms) =>
   }
   let seed = 0
   const memory = createMemoryRooms(
-    { ...nodeOptionsDefault, roomMembersMax: 3, now: () => now, random: (bytes) => new Uint8Array(bytes).fill(++seed) },
+    {
+      ...nodeOptionsDefault,
+      graceMs: more.graceMs ?? 0,
+      roomMembersMax: 3,
+      now: () => now,
+      random: (bytes) => new Uint8Array(bytes).fill(++seed),
+    },
     events,
   )
   const rooms = change(memory, events)
   const figures = createFigures()
   const registry = createRegistry({
     rooms,
-    settings: { framesPerSecond: 20, bytesPerSecond: 131_072, ackReplicas: 0, software: 'pychat-relay/test' },
-    joinTurn: async () => {},
+    settings: {
+      framesPerSecond: 20,
+      bytesPerSecond: 131_072,
+      ackReplicas: more.ackReplicas ?? 0,
+      software: 'pychat-relay/test',
+    },
+    joinTurn: more.joinTurn ?? (async () => {}),
     addressLimits: createAddressLimits({
       trustedProxies: new BlockList(),
       connectionsPerAddressMax: 10,
@@ -101,7 +120,7 @@ function house(change: (rooms: Rooms, events: RoomsEvents) => Rooms = (rooms) =>
         peer.closedWith ??= code
         topics.clear()
       },
-      bufferedBytes: () => 0,
+      bufferedBytes: () => more.bufferedBytes ?? 0,
     }
     const peer: Peer = {
       session: registry.open(socket),
@@ -540,5 +559,115 @@ describe('trouble', () => {
     expect(peers.map((peer) => peer.last('goaway')?.afterMs)).toEqual([
       0, 300, 600, 900, 1200, 1500, 1800, 2100, 2400, 2700,
     ])
+  })
+})
+
+describe('catching up', () => {
+  async function room3() {
+    const world = house(undefined, { graceMs: 15_000 })
+    const peer = world.open()
+    const join = joinMessage(1)
+    peer.say(join)
+    await settle()
+    for (let counter = 1; counter <= 3; counter += 1) peer.session.binary(frame(join.session, counter))
+    return { ...world, peer, join, joined: peer.last('joined') }
+  }
+
+  test('a log page is announced, then comes in order, before anything that is said afterwards', async () => {
+    const { peer, join, joined } = await room3()
+    const before = peer.order.length
+    peer.say({ t: 'log', id: 2, room: join.room, epoch: joined?.epoch, seq: 1 })
+    await settle()
+    peer.session.binary(frame(join.session, 4))
+    expect(peer.order.slice(before)).toEqual(['log', 'seq 2', 'seq 3', 'seq 4'])
+    const { epoch } = joined ?? {}
+    expect(peer.last('log')).toEqual({
+      t: 'log',
+      id: 2,
+      room: join.room,
+      epoch,
+      seq: 1,
+      count: 2,
+      missed: 0,
+      more: false,
+    })
+  })
+
+  test('a member that was lost for a moment finds everything, and nobody heard of it', async () => {
+    const { open, peer, join, joined } = await room3()
+    const other = open()
+    const others = joinMessage(1, { room: join.room })
+    other.say(others)
+    await settle()
+    const heard = other.controls.length
+    peer.vanish()
+    other.session.binary(frame(others.session, 1))
+    const back = open()
+    back.say({ ...join, counter: 0 })
+    await settle()
+    expect(back.last('joined')).toMatchObject({ seq: 4, counter: 3, count: 2 })
+    back.say({ t: 'log', id: 2, room: join.room, epoch: joined?.epoch, seq: 3 })
+    await settle()
+    expect(back.seqs).toEqual([4])
+    expect(other.controls.length).toBe(heard)
+  })
+
+  test('a log is read to members alone, and not to one that does not read', async () => {
+    const { peer, join, joined, open } = await room3()
+    const stranger = open()
+    const ask = { t: 'log', id: 2, room: join.room, epoch: joined?.epoch, seq: 0 }
+    stranger.say(ask)
+    await settle()
+    expect(stranger.last('refused')).toMatchObject({ id: 2, code: 'not-member' })
+    peer.say({ t: 'leave', id: 3, room: join.room })
+    peer.say(ask)
+    await settle()
+    expect(peer.last('refused')).toMatchObject({ id: 2, code: 'not-member' })
+
+    const full = house(undefined, { bufferedBytes: limits.logPageBytesMax + 1 })
+    const stuck = full.open()
+    const again = joinMessage(1)
+    stuck.say(again)
+    await settle()
+    stuck.say({ ...ask, room: again.room })
+    await settle()
+    expect(stuck.last('refused')).toMatchObject({ id: 2, code: 'too-fast', retryMs: expect.any(Number) })
+  })
+
+  test('a log that the store cannot give is refused as unavailable', async () => {
+    const { open } = house((rooms) => ({
+      ...rooms,
+      log: () => Promise.reject(new StoreError('unreachable', 'away')),
+    }))
+    const peer = open()
+    const join = joinMessage(1)
+    peer.say(join)
+    await settle()
+    peer.say({ t: 'log', id: 2, room: join.room, epoch: '00000000000000aa', seq: 0 })
+    await settle()
+    expect(peer.last('refused')).toMatchObject({ id: 2, code: 'unavailable' })
+  })
+
+  test('where replicas have to hold a frame, each one is acknowledged with its place', async () => {
+    const { open } = house(undefined, { ackReplicas: 1 })
+    const peer = open()
+    const join = joinMessage(1)
+    expect(peer.last('welcome')).toMatchObject({ ackReplicas: 1 })
+    peer.say(join)
+    await settle()
+    peer.session.binary(frame(join.session, 1))
+    expect(peer.last('ack')).toMatchObject({ room: join.room, session: join.session, counter: 1, seq: 1 })
+  })
+
+  test('a join waits for its turn', async () => {
+    let go: () => void = () => {}
+    const { open } = house(undefined, { joinTurn: () => new Promise<void>((resolve) => (go = resolve)) })
+    const peer = open()
+    peer.say(joinMessage(1))
+    await settle()
+    expect(peer.last('joined')).toBeUndefined()
+    go()
+    await settle()
+    expect(peer.last('joined')).toBeDefined()
   })
 })
