@@ -17,8 +17,8 @@ export type Registry = {
   /** Closes connections that did not greet in time; to be called about every second. */
   tick(): void
   /**
-   * Tells every client to reconnect, spread evenly over the time. A client hears of it at most `goawayAheadMs` before its time, so that a node that dies meanwhile keeps nobody
-   * waiting for long.
+   * Tells every client to reconnect, spread evenly over the time. A client hears of it at most `goawayAheadMs` before its
+   * time, so that a node that dies meanwhile keeps nobody waiting for long.
    * @param spreadMs milliseconds
    * @returns tells those whose time has come near; to be called again and again with the milliseconds gone by
    */
