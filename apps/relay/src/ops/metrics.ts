@@ -85,11 +85,7 @@ export function createMetrics(source: MetricsSource): Metrics {
   counter('connections_opened_total', 'Client connections ever accepted.', () => figures.connectionsTotal)
   counter('joins_total', 'Rooms entered by clients of this node.', () => figures.joins)
   counter('log_pages_total', 'Pages of room logs sent to members who were behind.', () => figures.logPages)
-  counter(
-    'log_messages_total',
-    'Sealed frames in those pages.',
-    () => figures.logDeliveries,
-  )
+  counter('log_messages_total', 'Sealed frames in those pages.', () => figures.logDeliveries)
   counter('messages_received_total', 'Sealed frames received from clients.', () => figures.messagesIn)
   counter(
     'messages_delivered_total',

@@ -1,7 +1,8 @@
 // Reads pages of room logs for many members at once without asking the store the same thing twice: equal questions
 // that are under way share one answer, and only so many are under way. After a node died, thousands ask in one second.
-import type { LogAnswer, Position, Scripts } from './scripts.ts'
+
 import type { RoomKeys } from './keys.ts'
+import type { LogAnswer, Position, Scripts } from './scripts.ts'
 
 const readsAtOnceMax = 16
 

@@ -204,17 +204,8 @@ export function createScripts(server: (slot: number) => StoreServer, log: LogLim
     },
     async roomLeave(keys, room, session, owner, why, now, keepMs) {
       return (
-        (await call(
-          server(keys.slot),
-          'room_leave',
-          ...keys.all,
-          session,
-          owner,
-          why,
-          now,
-          keepMs,
-          room,
-        )) === 1
+        (await call(server(keys.slot), 'room_leave', ...keys.all, session, owner, why, now, keepMs, room)) ===
+        1
       )
     },
     async roomPublish(keys, session, owner, counter, now, frame) {
@@ -270,15 +261,7 @@ export function createScripts(server: (slot: number) => StoreServer, log: LogLim
       return { answer: 'page', ...at, missed, more: more === 1, deliveries }
     },
     async roomReap(keys, room, node, now, keepMs) {
-      return (await call(
-        server(keys.slot),
-        'room_reap',
-        ...keys.all,
-        node,
-        now,
-        keepMs,
-        room,
-      )) as number
+      return (await call(server(keys.slot), 'room_reap', ...keys.all, node, now, keepMs, room)) as number
     },
     async roomRoster(keys, after) {
       const page = limits.rosterPageMembersMax

@@ -13,6 +13,7 @@ import {
 import { type Connections, storeAway } from '../redis/connections.ts'
 import { nodeRoomsKey, type RoomKeys, roomKeys } from '../redis/keys.ts'
 import type { Lease } from '../redis/lease.ts'
+import { createLogReader } from '../redis/log-reader.ts'
 import {
   type JoinAnswer,
   nodeOf,
@@ -23,7 +24,6 @@ import {
   type RosterPage,
   type Scripts,
 } from '../redis/scripts.ts'
-import { createLogReader } from '../redis/log-reader.ts'
 import type {
   JoinRequest,
   JoinResult,

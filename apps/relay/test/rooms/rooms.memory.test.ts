@@ -1,7 +1,15 @@
 import { randomBytes } from 'node:crypto'
 import { expect, it } from 'vitest'
 import { createMemoryRooms } from '../../src/rooms/rooms.memory.ts'
-import { joined, Node, type NodeOptions, newRoom, nodeOptionsDefault, request, roomsContract } from './contract.ts'
+import {
+  joined,
+  Node,
+  type NodeOptions,
+  newRoom,
+  nodeOptionsDefault,
+  request,
+  roomsContract,
+} from './contract.ts'
 
 function openMemory() {
   let time = 1_700_000_000_000
