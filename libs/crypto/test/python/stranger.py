@@ -18,7 +18,9 @@ LATER = ("gap", "too-fast", "unavailable")
 
 # ---- Control messages of the relay (section 4.2): the fields of each ("?": may be missing), and how values look
 FIELDS = {t: fields.split() for t, fields in {
-    "welcome": "version software pingIntervalMs frameBytesMax", "members": "id room members next?", "left": "id room",
+    "welcome": "version software pingIntervalMs frameBytesMax ackReplicas", "members": "id room members next?",
+    "left": "id room", "log": "id room epoch seq count missed? more", "position": "room epoch seq", "was": "epoch seq",
+    "reset": "room epoch seq was",
     "joined": "id room epoch seq counter count members next?", "refused": "id? code message retryMs?", "relay": "state",
     "arrived": "room member", "departed": "room session why", "ack": "room session counter seq", "goaway": "afterMs",
     "nack": "room session counter code last? retryMs?", "member": "session tag profile counter since"}.items()}
@@ -37,6 +39,10 @@ def check_fields(t, message):
         if name in ("member", "members"):
             for member in value if name == "members" else [value]:
                 check_fields("member", member)
+        elif name == "was":
+            check_fields("was", value)
+        elif name == "more":
+            need(type(value) is bool, name)
         elif name in WORDS:
             need(isinstance(value, str) and re.fullmatch(WORDS[name], value), name)
         else:
@@ -174,14 +180,10 @@ class Session:
         self.pk = self.signer.public_key().public_bytes_raw()
 
 class Log:
-    """The deliveries of one epoch: order, gaps, and the chain by which members notice different logs (12.6)."""
-    def __init__(self, epoch, seq):
+    """The deliveries of one epoch: where we stand, and the chain by which members notice different logs (12.6)."""
+    def __init__(self, epoch, seq, is_start=False):
         self.epoch, self.base, self.last, self.digests = epoch, seq, seq, {}
-        self.chain = {} if seq else {0: bytes(8)}
-
-    def skip_to(self, seq):
-        gap, self.base, self.last = seq - self.last, seq, seq
-        return gap
+        self.chain = {seq: bytes(8)} if is_start or seq == 0 else {}
 
     def add(self, seq, frame):
         self.last, self.digests[seq] = seq, sha(frame)
@@ -192,7 +194,7 @@ class Log:
             self.chain[seq] = sha(label("chain") + self.chain[seq - 1] + self.digests[seq])[:8]
 
     def view(self):
-        known = self.last > 0 and self.last in self.chain
+        known = self.last > self.base and self.last in self.chain
         return self.epoch + struct.pack(">Q", self.last) + self.chain[self.last] if known else NO_VIEW
 
     def agrees(self, view, before):
@@ -223,6 +225,8 @@ class Client:
         self.lock, self.requests, self.ready, self.ended = threading.RLock(), 0, False, False
         self.roster, self.pks, self.counters, self.early, self.waiting = {}, {}, {}, [], []
         self.texts, self.flight, self.counter = collections.deque(), None, 0
+        self.kept, self.log = collections.deque(maxlen=256), None
+        self.catching_up, self.left, self.more, self.live = False, 0, False, []
         self.ws = websocket.create_connection(url, timeout=50, suppress_origin=True)
 
     # Sending
@@ -299,7 +303,7 @@ class Client:
     def on_welcome(self, message):
         need(message["version"] == 1, "version")
         self.ws.settimeout(2 * message["pingIntervalMs"] / 1000)
-        self.frame_max = message["frameBytesMax"]
+        self.frame_max, self.ack_replicas = message["frameBytesMax"], message["ackReplicas"]
         self.join()
 
     def on_joined(self, message):
@@ -319,8 +323,61 @@ class Client:
     def on_nack(self, message):
         if message["code"] not in LATER:
             fail(message["code"])
-        time.sleep(message.get("retryMs", 1000) / 1000)
-        self.ws.send_binary(self.flight)
+        if message["code"] != "gap":
+            time.sleep(message.get("retryMs", 1000) / 1000)
+        self.send_after(message["last"] if message["code"] == "gap" else message["counter"] - 1)
+
+    def send_after(self, last):
+        """Everything behind this counter again, the same bytes (6.2)."""
+        for counter, frame, _ in self.kept:
+            if counter > last:
+                self.ws.send_binary(frame)
+        if self.flight:
+            self.ws.send_binary(self.flight)
+
+    # Catching up (section 7)
+    def catch_up(self):
+        if not self.catching_up:
+            self.catching_up = True
+            self.request("log", epoch=self.log.epoch.hex(), seq=self.log.last)
+
+    def on_log(self, message):
+        need(self.catching_up and not self.left, "log that was not asked for")
+        epoch, seq = bytes.fromhex(message["epoch"]), message["seq"]
+        if message.get("missed") != 0:
+            warn("gap", size=message.get("missed"))
+        if epoch == self.log.epoch and seq < self.log.last:
+            warn("rewound", size=self.log.last - seq)
+        if (epoch, seq) != (self.log.epoch, self.log.last):
+            self.log = Log(epoch, seq)
+        self.left, self.more = message["count"], message["more"]
+        self.page_done()
+
+    def page_done(self):
+        if not self.left:
+            self.catching_up = False
+            if self.more:
+                return self.catch_up()
+            live, self.live = self.live, []
+            for data in live:
+                self.on_delivery(data)
+
+    def on_position(self, message):
+        """After the deliveries that came before it: these waited, if something is missing."""
+        epoch, seq = bytes.fromhex(message["epoch"]), message["seq"]
+        if epoch != self.log.epoch or seq > self.log.last:
+            self.catch_up()
+
+    def on_reset(self, message):
+        was, epoch = message["was"], bytes.fromhex(message["epoch"])
+        if bytes.fromhex(was["epoch"]) == self.log.epoch and self.log.last >= was["seq"] and not self.catching_up:
+            if self.log.last > was["seq"]:
+                warn("rewound", size=self.log.last - was["seq"])
+            self.log = Log(epoch, message["seq"], is_start=True)
+        elif epoch != self.log.epoch:
+            self.catch_up()
+        if self.kept and time.time() - self.kept[-1][2] < 30:
+            self.send_after(self.kept[-1][0] - 1)
 
     def on_relay(self, message):
         warn("relay", **message)
@@ -333,34 +390,43 @@ class Client:
         frame = data[42:]
         need((version, type, room) == (1, 129, self.room.id) and 1 <= seq <= U64_MAX, "delivery")
         need(frame[:2] == b"\1\1" and len(frame) - 58 in BUCKETS, "frame")
-        if epoch != self.log.epoch:
-            warn("new-log")
-            self.log = Log(epoch, 0)
-        if seq > self.log.last:
-            if seq > self.log.last + 1:
-                warn("gap", size=self.log.skip_to(seq - 1))
+        is_next = (epoch, seq) == (self.log.epoch, self.log.last + 1)
+        if is_next and (self.left or not self.catching_up):
             self.log.add(seq, frame)
             self.show(seq, frame)
+            if self.left:
+                self.left -= 1
+                self.page_done()
+        elif self.catching_up:
+            self.live.append(data)
+        elif epoch != self.log.epoch or seq > self.log.last:
+            self.live.append(data)
+            self.catch_up()
 
     def show(self, seq, frame):
         session, counter = struct.unpack(">16sQ", frame[2:26])
         if session not in self.roster:
             return self.waiting.append((seq, frame))
         name, pk = self.roster[session]
+        last, epoch = self.counters.get(session, (0, self.log.epoch))
+        if counter <= last and epoch != self.log.epoch:
+            return  # Its sender repairs a loss of the relay (7.4).
         try:
-            need(self.counters.get(session, 0) < counter <= U64_MAX, "replay")
+            need(last < counter <= U64_MAX, "replay")
             text, view = self.room.open_frame(pk, frame)
         except BAD as error:
             return warn("bad-frame", seq=seq, why=repr(error))
-        self.counters[session] = counter
+        self.counters[session] = counter, self.log.epoch
         if not self.log.agrees(view, seq):
             warn("fork", seq=seq, user=name)
         if text is not None:
             tell("message", **{"from": name}, text=text, seq=seq)
-        self.acknowledge(session, counter)
+        if not self.ack_replicas:
+            self.acknowledge(session, counter)
 
     def acknowledge(self, session, counter):
-        if self.flight and (session, counter) == (self.me.id, self.counter):
+        if self.flight and session == self.me.id and counter >= self.counter:
+            self.kept.append((self.counter, self.flight, time.time()))
             self.flight = None
             self.pump()
 
@@ -372,7 +438,7 @@ class Client:
                 fail("closed-%d" % struct.unpack(">H", data[:2] or b"\x03\xed"))
             try:
                 t, argument = ("delivery", data) if opcode == 2 else read_control(data, self.room.id.hex())
-                if t in ("delivery", "arrived", "departed") and not self.ready:
+                if t in ("delivery", "arrived", "departed", "position", "reset") and not self.ready:
                     self.early.append((getattr(self, "on_" + t), argument))
                 else:
                     getattr(self, "on_" + t)(argument)
