@@ -52,6 +52,7 @@ describe.each(transports)('a relay on %s', (transport) => {
       PYCHAT_ORIGINS: 'https://chat.example.org',
       PYCHAT_TRUSTED_PROXIES: '127.0.0.1',
       PYCHAT_CONNECTIONS_PER_ADDRESS_MAX: '2',
+      PYCHAT_GRACE_MS: '200',
     }))
     url = `ws://127.0.0.1:${running.port}`
   })
