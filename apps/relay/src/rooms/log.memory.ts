@@ -23,7 +23,7 @@ export class MemoryLog {
   add(seq: number, at: number, delivery: Buffer): void {
     if (this.#limits.messagesMax === 0) return
     this.#entries.push({ seq, at, delivery })
-    this.#bytes += delivery.length
+    this.#bytes += delivery.length - deliveryHeaderBytes
     this.trim(at)
   }
 
@@ -35,7 +35,7 @@ export class MemoryLog {
       if (oldest === undefined) break
       const kept = this.#entries.length - this.#first
       if (kept <= messagesMax && this.#bytes <= bytesMax && oldest.at >= now - ageMs) break
-      this.#bytes -= oldest.delivery.length
+      this.#bytes -= oldest.delivery.length - deliveryHeaderBytes
       this.#first += 1
     }
     // Cutting at each drop would move the whole list each time.

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { leaseKey, nodeRoomsKey, nodesKey, roomKeys } from '../../src/redis/keys.ts'
 import { connectRedis, getRedis, getRedisCluster } from '../support/redis.ts'
-import { joined, newRoom, newTag, publish, request } from './contract.ts'
+import { joined, newRoom, newTag, nodeOptionsDefault, publish, request } from './contract.ts'
 import { type RedisNode, redisFactory, shortTimes } from './redis.nodes.ts'
 
 for (const [name, url] of [
@@ -110,7 +110,9 @@ for (const [name, url] of [
       const tag = newTag()
       await joined(two, request(room))
       // A real process and a real SIGKILL. It runs what `npm run build` made: Node 20 reads no TypeScript.
-      const orders = { url, keyPrefix: factory.keyPrefix, times: shortTimes, request: request(room, { tag }) }
+      const { keyPrefix } = factory
+      const options = { ...nodeOptionsDefault, ackReplicas: 0, url, keyPrefix, times: shortTimes }
+      const orders = { ...options, request: request(room, { tag }) }
       const child = fork(new URL('../support/member.process.js', import.meta.url), [JSON.stringify(orders)], {
         // Not vitest's own: they would lead the imports to the sources.
         execArgv: [],

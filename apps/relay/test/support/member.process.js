@@ -4,7 +4,7 @@ import { openRedisStore } from '../../dist/redis/store.js'
 
 const { request, ...options } = JSON.parse(process.argv[2])
 const { rooms } = openRedisStore(
-  { ...options, roomMembersMax: 1000, now: Date.now, random: randomBytes },
+  { ...options, now: Date.now, random: randomBytes },
   { deliver() {}, replaced() {}, availability() {}, leaseLost() {} },
 )
 await rooms.start()
