@@ -22,7 +22,6 @@ export type ClientEvent = { at: number; row: number } & (
   | { kind: 'state'; state: string }
   | { kind: 'stopped'; reason: string }
 )
-export type ClientEventKind = ClientEvent['kind']
 
 /** A row that is no message as it was sent: corrupt, or never sent. */
 export const unknownMessage = -1

@@ -32,9 +32,9 @@ export function plant(history: History, fault: PlantableFault, afterRows = 50): 
       held = row
       return
     }
-    if (row.client !== held.client) return write(row)
     const first = held
-    if (fits(first.message, row.message)) {
+    if (row.client !== first.client) write(row)
+    else if (fits(first.message, row.message)) {
       held = null
       done = true
       write(row)

@@ -1,0 +1,248 @@
+// npm run chaos: reads the command line, runs the scenarios, prints a page for each, and says by its exit code whether
+// the promises were kept: 0 kept, 1 broken, 2 not understood or not able to run.
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { cpus, totalmem } from 'node:os'
+import { dirname } from 'node:path'
+import { parseArgs } from 'node:util'
+import { conduct } from './conduct.ts'
+import { figuresOf } from './figures.ts'
+import { judge } from './judge.ts'
+import { type PlantableFault, plantableFaults } from './planted.ts'
+import { endAll, runFolder } from './processes.ts'
+import { kept, page, promisesOf, type Result } from './report.ts'
+import { type Scenario, type ScenarioName, scenarioNames, scenarios } from './scenarios.ts'
+import type { FaultName } from './schedule.ts'
+import { givenStore, type StoreKind, startStore, storeKinds } from './stores.ts'
+
+const usage = `npm run chaos -- [--scenario NAME] [options]
+
+Starts real relay nodes and a real Redis on loopback, lets many clients talk, breaks things, and judges what they saw.
+
+  --scenario NAME     ${scenarioNames.join(', ')}, or all; short unless given
+  --seed N            repeats a run's schedule of faults; printed with each result
+  --faults N          so many faults in all, in the scenario's proportions
+  --duration 60s      goes on with new schedules until then (s, m or h)
+  --nodes N --rooms N --clients N --rate N
+                      clients are per room, the rate is messages per second over all rooms
+  --redis KIND        ${storeKinds.join(', ')}
+  --redis-url URL     one Redis that runs already; faults leave it alone
+  --ack-replicas N    PYCHAT_ACK_REPLICAS of the nodes
+  --json FILE         writes all results with date and machine
+  --plant CLASS       commits one fault in what is recorded, to prove that a run can fail:
+                      ${plantableFaults.join(', ')}
+  --keep              keeps the logs of all processes
+`
+
+class UsageError extends Error {}
+
+type Options = ReturnType<typeof readOptions>
+
+function readOptions(args: string[]) {
+  const { values } = parseArgs({
+    args,
+    options: {
+      scenario: { type: 'string', default: 'short' },
+      seed: { type: 'string' },
+      faults: { type: 'string' },
+      duration: { type: 'string' },
+      nodes: { type: 'string' },
+      rooms: { type: 'string' },
+      clients: { type: 'string' },
+      rate: { type: 'string' },
+      redis: { type: 'string' },
+      'redis-url': { type: 'string' },
+      'ack-replicas': { type: 'string' },
+      json: { type: 'string' },
+      plant: { type: 'string' },
+      keep: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  const whole = (
+    name: 'seed' | 'faults' | 'nodes' | 'rooms' | 'clients' | 'rate' | 'ack-replicas',
+    min = 1,
+  ) => {
+    const text = values[name]
+    if (text === undefined) return null
+    if (!/^[0-9]{1,9}$/.test(text) || Number(text) < min) {
+      throw new UsageError(`--${name} has to be a whole number from ${min} on`)
+    }
+    return Number(text)
+  }
+  const oneOf = <T extends string>(
+    option: string,
+    text: string | undefined,
+    words: readonly T[],
+  ): T | null => {
+    if (text === undefined) return null
+    const word = words.find((each) => each === text)
+    if (word === undefined) throw new UsageError(`--${option} has to be one of: ${words.join(', ')}`)
+    return word
+  }
+  const duration = /^([0-9]{1,6})(s|m|h)$/.exec(values.duration ?? '')
+  if (values.duration !== undefined && !duration)
+    throw new UsageError('--duration has to be like 60s, 5m or 2h')
+  const unitMs = { s: 1000, m: 60_000, h: 3_600_000 }[duration?.[2] ?? 's'] ?? 1000
+  return {
+    names:
+      values.scenario === 'all'
+        ? scenarioNames
+        : [oneOf('scenario', values.scenario, [...scenarioNames, 'all']) as ScenarioName],
+    seed: whole('seed', 0) ?? Math.floor(Math.random() * 1_000_000),
+    faults: whole('faults', 0),
+    durationMs: duration ? Number(duration[1]) * unitMs : null,
+    nodes: whole('nodes'),
+    rooms: whole('rooms'),
+    clients: whole('clients', 2),
+    rate: whole('rate'),
+    redis: oneOf<StoreKind>('redis', values.redis, storeKinds),
+    redisUrl: values['redis-url'] ?? null,
+    ackReplicas: whole('ack-replicas', 0),
+    json: values.json ?? null,
+    plant: oneOf<PlantableFault>('plant', values.plant, plantableFaults),
+    keep: values.keep,
+    help: values.help,
+    args,
+  }
+}
+
+function adjusted(scenario: Scenario, options: Options): Scenario {
+  const redis = options.redis ?? scenario.redis
+  return {
+    ...scenario,
+    redis,
+    ackReplicas: options.ackReplicas ?? scenario.ackReplicas,
+    nodes: options.nodes ?? scenario.nodes,
+    rooms: options.rooms ?? scenario.rooms,
+    clients: options.clients ?? scenario.clients,
+    rate: options.rate ?? scenario.rate,
+    faults: options.faults === null ? scenario.faults : inProportion(scenario.faults, options.faults),
+  }
+}
+
+/** The same mix, with so many in all; the first ones get what rounding leaves. */
+function inProportion(faults: Scenario['faults'], total: number): Scenario['faults'] {
+  const entries = Object.entries(faults) as [FaultName, number][]
+  const sum = entries.reduce((all, [, count]) => all + count, 0)
+  const out = entries.map(([name, count]): [FaultName, number] => [name, Math.floor((count * total) / sum)])
+  let left = total - out.reduce((all, [, count]) => all + count, 0)
+  for (const entry of out) {
+    if (left <= 0) break
+    entry[1] += 1
+    left -= 1
+  }
+  return Object.fromEntries(out)
+}
+
+const say = (text: string) => process.stderr.write(`chaos: ${text}\n`)
+let interrupted = false
+
+async function runOne(name: ScenarioName, options: Options): Promise<Result> {
+  const scenario = adjusted(scenarios[name], options)
+  const startedAt = performance.now()
+  say(`${name}, seed ${options.seed}: ${scenario.sentence}`)
+  const store = options.redisUrl === null ? await startStore(scenario.redis) : givenStore(options.redisUrl)
+  const { history, crashes, problems } = await conduct(store, {
+    scenario,
+    seed: options.seed,
+    durationMs: options.durationMs,
+    plant: options.plant,
+    progress: say,
+    stopped: () => interrupted,
+  })
+  for (const server of store.servers) await server.kill()
+  say('judging')
+  const faults: Record<string, number> = {}
+  for (const { fault } of history.nemesis) faults[fault] = (faults[fault] ?? 0) + 1
+  const seeded = options.args.includes('--seed')
+    ? options.args
+    : [...options.args, '--seed', String(options.seed)]
+  return {
+    name,
+    scenario,
+    seed: options.seed,
+    command: `npm run chaos -- ${seeded.join(' ')}`,
+    seconds: (performance.now() - startedAt) / 1000,
+    verdict: judge(history, { gapsAreLoss: !scenario.tolerated.some((each) => each === 'told-gap') }),
+    figures: figuresOf(history),
+    crashes,
+    problems,
+    faults,
+  }
+}
+
+function asJson(results: readonly Result[]): string {
+  const [cpu] = cpus()
+  const value = {
+    date: new Date().toISOString(),
+    machine: {
+      cpu: cpu?.model ?? 'unknown',
+      cores: cpus().length,
+      memoryGiB: Math.round(totalmem() / 2 ** 30),
+      node: process.version,
+    },
+    runs: Object.fromEntries(
+      results.map((result) => [
+        result.name,
+        {
+          kept: kept(result),
+          seed: result.seed,
+          command: result.command,
+          seconds: Math.round(result.seconds),
+          faults: result.faults,
+          promises: Object.fromEntries(
+            promisesOf(result).map(({ promise, figure, kept }) => [promise, { figure, kept }]),
+          ),
+          figures: result.figures,
+          missingBehindGapMarkers: result.verdict.toldMissing,
+        },
+      ]),
+    ),
+  }
+  return `${JSON.stringify(value, null, 2)}\n`
+}
+
+async function main(): Promise<number> {
+  const options = readOptions(process.argv.slice(2))
+  if (options.help) {
+    process.stdout.write(usage)
+    return 0
+  }
+  const results: Result[] = []
+  for (const name of options.names) {
+    const result = await runOne(name, options)
+    results.push(result)
+    process.stdout.write(`${page(result)}\n`)
+    if (interrupted) break
+  }
+  if (options.json !== null) {
+    mkdirSync(dirname(options.json), { recursive: true })
+    writeFileSync(options.json, asJson(results))
+  }
+  if (options.keep) say(`logs are in ${runFolder()}`)
+  return results.every(kept) ? 0 : 1
+}
+
+process.on('SIGINT', () => {
+  // The first one ends in order and still judges; the second one ends.
+  if (!interrupted) {
+    interrupted = true
+    say('stopping; once more to stop at once')
+    return
+  }
+  void endAll(false).finally(() => process.exit(130))
+})
+process.on('SIGTERM', () => void endAll(false).finally(() => process.exit(143)))
+
+let code = 2
+try {
+  code = await main()
+} catch (error) {
+  const usageFault =
+    error instanceof UsageError || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS')
+  process.stderr.write(
+    `chaos: ${error instanceof Error ? error.message : String(error)}\n${usageFault ? `\n${usage}` : ''}`,
+  )
+}
+await endAll(process.argv.includes('--keep'))
+process.exit(code)

@@ -1,0 +1,262 @@
+// The people of a run: real client engines with real keys, many in one process, that write down what stands on their
+// screens. Where a connection goes is the front's business; what it means is the judge's.
+import { randomBytes } from 'node:crypto'
+import { type Client, type ClientPorts, createClient, type SocketHandlers } from '@pychat/client-engine'
+import { deriveRoom, type RoomKeys } from '@pychat/crypto'
+import { limits } from '@pychat/protocol'
+import WebSocket from 'ws'
+import { type ClientIndex, type History, type MessageIndex, messageText, type Place } from './history.ts'
+import type { Recorder } from './planted.ts'
+import { sharedOpener } from './shared-opener.ts'
+import type { RelayNode, Topology } from './topology.ts'
+
+const handshakeTimeoutMs = 10_000
+const closeTimeoutMs = 2000
+const lookAgainMs = 100
+
+export type Member = {
+  readonly index: ClientIndex
+  readonly room: number
+  /** In its room, and the relay takes messages. */
+  readonly well: boolean
+  readonly pending: number
+  /** @param bytes of text, where it is to be longer than usual */
+  send(bytes?: number): void
+  /** The node that it is connected to. */
+  readonly node: RelayNode | null
+  /** As a machine that loses power: its connection breaks and nobody comes back. */
+  die(): void
+}
+
+export type Members = {
+  readonly all: readonly Member[]
+  /** Somebody who will be killed: its room hears it come and has to hear it go. */
+  addMortal(room: number): Member
+  allWell(): boolean
+  /** Messages that neither were acknowledged nor refused. */
+  pending(): number
+  stop(): Promise<void>
+}
+
+export type MembersOptions = {
+  rooms: number
+  clients: number
+  /** In every text, so that no other run's messages can pass for this one's. */
+  run: string
+  textBytes: number
+  progress(text: string): void
+}
+
+export async function createMembers(
+  topology: Topology,
+  history: History,
+  recorder: Recorder,
+  options: MembersOptions,
+): Promise<Members> {
+  const keys: RoomKeys[] = []
+  for (let room = 0; room < options.rooms; room += 1) {
+    keys.push(await deriveRoom(`chaos ${options.run} ${room}`, 'correct horse battery staple'))
+    options.progress(`room keys: ${room + 1} of ${options.rooms}`)
+  }
+  const createOpener = sharedOpener()
+  const living: Member[] = []
+  let mortals = 0
+  const add = (room: number, name: string, mortal: boolean) => {
+    const index = history.addClient(room, name, mortal)
+    const member = createMember({
+      index,
+      name,
+      room,
+      keys: keys[room] as RoomKeys,
+      topology,
+      history,
+      recorder,
+      createOpener,
+      text: (message, bytes = options.textBytes) => messageText(options.run, message, bytes),
+    })
+    return member
+  }
+  for (let i = 0; i < options.clients; i += 1) {
+    for (let room = 0; room < options.rooms; room += 1) living.push(add(room, `r${room}-c${i}`, false))
+  }
+  return {
+    all: living,
+    addMortal(room) {
+      mortals += 1
+      return add(room, `ghost-${mortals}`, true)
+    },
+    allWell: () => living.every(({ well }) => well),
+    pending: () => living.reduce((sum, { pending }) => sum + pending, 0),
+    async stop() {
+      for (const member of living) history.client(member.index).endedAt ??= performance.now()
+      for (const member of living) member.die()
+    },
+  }
+}
+
+type MemberOptions = {
+  index: ClientIndex
+  name: string
+  room: number
+  keys: RoomKeys
+  topology: Topology
+  history: History
+  recorder: Recorder
+  createOpener: NonNullable<ClientPorts['createOpener']>
+  text(message: MessageIndex, bytes?: number): string
+}
+
+function createMember(options: MemberOptions): Member {
+  const { index, history, recorder, topology } = options
+  const messageOf = new Map<number, MessageIndex>()
+  const connection = { node: null as RelayNode | null, socket: null as WebSocket | null }
+  let dead = false
+  let inRoom = false
+
+  const client: Client = createClient(
+    { url: 'ws://front', room: options.keys, username: options.name, software: 'chaos/1' },
+    {
+      openSocket: (_url, handlers) => openSocket(topology, handlers, connection, () => dead),
+      random: (bytes) => new Uint8Array(randomBytes(bytes)),
+      now: () => Date.now(),
+      setTimer(ms, fn) {
+        const timer = setTimeout(() => {
+          if (!dead) fn()
+        }, ms)
+        return () => clearTimeout(timer)
+      },
+      jitter: Math.random,
+      createOpener: options.createOpener,
+    },
+  )
+  const now = () => performance.now()
+  const position = (): Place | null => client.position()
+  const listen: Client['on'] = (event, listener) =>
+    client.on(event, (value) => {
+      if (!dead) listener(value)
+    })
+
+  listen('state', ({ state }) => {
+    if (inRoom && (state === 'offline' || state === 'connecting')) {
+      inRoom = false
+      recorder.note(index, { kind: 'lost', at: now(), place: position() })
+    }
+    recorder.note(index, { kind: 'state', at: now(), state })
+  })
+  listen('ready', () => {
+    inRoom = true
+    recorder.note(index, { kind: 'ready', at: now(), place: position() })
+  })
+  listen('message', ({ id, from, text, epoch, seq, own }) => {
+    const at = now()
+    const place = epoch === '' || seq === 0 ? null : { epoch, seq }
+    const message = id === undefined ? undefined : messageOf.get(id)
+    if (own && id !== undefined && message !== undefined) {
+      messageOf.delete(id)
+      recorder.ack(message, at, place)
+    }
+    recorder.shown(index, at, { from, text, place, own })
+  })
+  listen('failed', ({ id }) => {
+    const message = messageOf.get(id)
+    messageOf.delete(id)
+    if (message !== undefined) recorder.fail(message, now())
+  })
+  listen('gap', ({ missed }) => recorder.note(index, { kind: 'gap', at: now(), missed }))
+  for (const kind of ['rewound', 'unrepaired', 'fork', 'unreadable'] as const) {
+    listen(kind, () => recorder.note(index, { kind, at: now() }))
+  }
+  for (const line of ['joined', 'left'] as const) {
+    listen(line, ({ user }) => recorder.note(index, { kind: 'line', at: now(), line, who: user }))
+  }
+  listen('stopped', ({ reason, sentence }) =>
+    recorder.note(index, { kind: 'stopped', at: now(), reason: `${reason}: ${sentence}` }),
+  )
+  client.start()
+
+  return {
+    index,
+    room: options.room,
+    get well() {
+      return inRoom && client.state === 'online'
+    },
+    get pending() {
+      return messageOf.size
+    },
+    get node() {
+      return connection.node
+    },
+    send(bytes) {
+      if (dead) return
+      const message = history.invoke(index, now(), (number) => options.text(number, bytes))
+      const id = client.send(history.messages[message]?.text ?? '')
+      messageOf.set(id, message)
+      // The engine refuses within the call, before its id is known here: what does not wait now was refused.
+      if (client.pending().some((each) => each.id === id)) return
+      messageOf.delete(id)
+      recorder.fail(message, now())
+    },
+    die() {
+      dead = true
+      inRoom = false
+      connection.socket?.terminate()
+    },
+  }
+}
+
+function openSocket(
+  topology: Topology,
+  handlers: SocketHandlers,
+  connection: { node: RelayNode | null; socket: WebSocket | null },
+  isDead: () => boolean,
+) {
+  const node = topology.pick()
+  let socket: WebSocket | null = null
+  let ended = false
+  const end = (code: number, reason: string) => {
+    if (ended) return
+    ended = true
+    if (node && connection.socket === socket && socket) {
+      connection.node = null
+      connection.socket = null
+    }
+    if (node) node.connections -= 1
+    if (!isDead()) handlers.closed(code, reason)
+  }
+  if (node === null) {
+    setTimeout(() => {
+      if (!isDead()) handlers.closed(1006, 'No node is there.')
+    }, lookAgainMs)
+    return { sendText() {}, sendBinary() {}, close() {} }
+  }
+  node.connections += 1
+  socket = new WebSocket(node.url, {
+    perMessageDeflate: false,
+    handshakeTimeout: handshakeTimeoutMs,
+    maxPayload: Math.max(limits.relayControlBytesMax, limits.deliveryBytesMax),
+  })
+  connection.node = node
+  connection.socket = socket
+  const open = socket
+  socket.on('open', () => handlers.open())
+  socket.on('ping', () => handlers.ping())
+  socket.on('message', (data: Buffer, isBinary) => {
+    if (isDead()) return
+    if (isBinary) handlers.binary(data)
+    else handlers.text(data.toString('utf8'))
+  })
+  socket.on('error', () => {})
+  socket.on('close', (code, reason) => end(code, reason.toString('utf8')))
+  return {
+    sendText(text: string) {
+      if (open.readyState === WebSocket.OPEN) open.send(text)
+    },
+    sendBinary(bytes: Uint8Array) {
+      if (open.readyState === WebSocket.OPEN) open.send(bytes)
+    },
+    close(code?: number) {
+      open.close(code)
+      setTimeout(() => open.terminate(), closeTimeoutMs).unref()
+    },
+  }
+}

@@ -1,0 +1,97 @@
+// Child processes of a run: started, signalled and ended by their own id, none left behind. Also the folders and ports
+// that they use.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+const running = new Set<ChildProcess>()
+let folder: string | null = null
+
+/** One folder for everything of this run. */
+export function runFolder(): string {
+  folder ??= mkdtempSync(join(tmpdir(), 'pychat-chaos-'))
+  return folder
+}
+
+/** A free port whose Redis Cluster bus port (10,000 above) exists too. */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = await new Promise<number>((resolve, reject) => {
+      const server = createServer()
+      server.once('error', reject)
+      server.listen(0, '127.0.0.1', () => {
+        const address = server.address()
+        server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
+      })
+    })
+    if (port > 0 && port < 55_000 && !given.has(port)) {
+      given.add(port)
+      return port
+    }
+  }
+}
+const given = new Set<number>()
+
+export type Running = {
+  readonly alive: boolean
+  signal(name: NodeJS.Signals): void
+  /** Exit code, null for a signal. */
+  exited: Promise<number | null>
+}
+
+/** @param name of its log in the run's folder */
+export function run(
+  name: string,
+  command: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = process.env,
+): Running {
+  const log = openSync(join(runFolder(), `${name}.log`), 'a')
+  const child = spawn(command, args, { env, stdio: ['ignore', log, log] })
+  closeSync(log)
+  running.add(child)
+  const exited = new Promise<number | null>((resolve) => {
+    child.once('exit', (code) => resolve(code))
+    child.once('error', () => resolve(null))
+  })
+  void exited.then(() => running.delete(child))
+  return {
+    get alive() {
+      return child.pid !== undefined && child.exitCode === null && child.signalCode === null
+    },
+    signal: (signal) => void child.kill(signal),
+    exited,
+  }
+}
+
+/** Ends every child; @param keepFolder for looking at the logs */
+export async function endAll(keepFolder: boolean): Promise<void> {
+  await Promise.all(
+    [...running].map(
+      (child) =>
+        new Promise<void>((resolve) => {
+          child.once('exit', () => resolve())
+          child.kill('SIGKILL')
+        }),
+    ),
+  )
+  if (!keepFolder && folder !== null) rmSync(folder, { recursive: true, force: true })
+}
+
+export const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
+
+/** Looks until it is so. @returns false when it was not in time */
+export async function until(
+  fits: () => boolean | Promise<boolean>,
+  withinMs: number,
+  everyMs = 50,
+): Promise<boolean> {
+  const deadline = performance.now() + withinMs
+  for (;;) {
+    if (await fits()) return true
+    if (performance.now() >= deadline) return false
+    await pause(everyMs)
+  }
+}
