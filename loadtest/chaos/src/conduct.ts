@@ -1,5 +1,6 @@
 // Conducts one run: servers, members, traffic, faults one after the other, then rest until everybody has everything.
 // It hands over the record; what it means is the judge's.
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { History } from './history.ts'
 import { createMembers, type Member, type Members } from './members.ts'
 import { createNemesis } from './nemesis.ts'
@@ -34,7 +35,13 @@ export type RunOptions = {
   stopped(): boolean
 }
 
-export type Run = { history: History; crashes: number; problems: string[] }
+export type Run = {
+  history: History
+  crashes: number
+  problems: string[]
+  /** How late this process itself was, p99: its clients share one thread, so waits below this say nothing. */
+  ownDelayMs: number
+}
 
 export async function conduct(store: Store, options: RunOptions): Promise<Run> {
   const { scenario, seed } = options
@@ -80,6 +87,9 @@ export async function conduct(store: Store, options: RunOptions): Promise<Run> {
     const nemesis = createNemesis(topology, traffic)
     const ghosts = createGhosts(all, history, scenario, seed)
     await pause(2000)
+    history.calmFrom = performance.now()
+    const delays = monitorEventLoopDelay({ resolution: 10 })
+    delays.enable()
     phase = 'faults'
     const startedAt = performance.now()
     const timeIsUp = () => options.durationMs !== null && performance.now() - startedAt > options.durationMs
@@ -107,7 +117,12 @@ export async function conduct(store: Store, options: RunOptions): Promise<Run> {
     history.endedAt = performance.now()
     await all.stop()
     tell()
-    return { history, crashes: topology.nodes.reduce((sum, { crashes }) => sum + crashes, 0), problems }
+    return {
+      history,
+      crashes: topology.nodes.reduce((sum, { crashes }) => sum + crashes, 0),
+      problems,
+      ownDelayMs: Math.round(delays.percentile(99) / 1e6),
+    }
   } finally {
     clearInterval(teller)
     await topology.stop()

@@ -14,6 +14,8 @@ export type Door = {
    * @returns how many there were
    */
   deafenSubscribers(): number
+  /** Connections that still hear nothing. */
+  readonly deaf: number
   /** Every byte comes so much later, both ways; 0 is as before. */
   delay(ms: number): void
   heal(): Promise<void>
@@ -93,6 +95,9 @@ export async function openDoor(targetPort: number): Promise<Door> {
       const subscribed = [...pairs].filter((pair) => pair.subscribed && !pair.deaf)
       for (const pair of subscribed) pair.deaf = true
       return subscribed.length
+    },
+    get deaf() {
+      return [...pairs].filter((pair) => pair.deaf).length
     },
     delay(ms) {
       delayMs = ms

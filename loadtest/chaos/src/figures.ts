@@ -33,6 +33,7 @@ export type Figures = {
   /** Lines about members that did not die, after everybody was there. */
   joinedLines: number
   leftLines: number
+  lineExamples: readonly string[]
   gapMarkers: number
   gapMarkersUnknown: number
   rewound: number
@@ -44,7 +45,20 @@ export type Figures = {
   repaired: number
   faults: number
   faultsNotHealed: number
+  /** By kind of fault. */
+  byFault: Record<string, FaultFigures>
 }
+
+export type FaultFigures = {
+  count: number
+  resumeMs: Spread
+  pauseMs: Spread
+  writeOutageMs: Spread
+  /** From the fault until everybody was well again. */
+  healMs: Spread
+}
+
+const examplesMax = 5
 
 export function figuresOf(history: History): Figures {
   const { messages, clients, nemesis } = history
@@ -53,9 +67,12 @@ export function figuresOf(history: History): Figures {
   const gaps = clients.flatMap(({ events }) => events.filter((event) => event.kind === 'gap'))
   const lines = linesOf(history)
   const ghosts = ghostsOf(history)
+  const resumes = clients.flatMap(resumesOf)
+  const waits = waitsOf(history)
   return {
-    resumeMs: spread(clients.flatMap(resumesOf)),
-    ...pausesOf(history),
+    resumeMs: spread(resumes.map(({ ms }) => ms)),
+    pauseMs: spread(waits.pauses.flat()),
+    writeOutageMs: spread(waits.outages),
     deliveryMs: spread(deliveriesOf(history)),
     ackMs: spread(messages.flatMap((sent) => (sent.ackedAt === null ? [] : [sent.ackedAt - sent.invokedAt]))),
     ghostMs: spread(ghosts.ms),
@@ -66,6 +83,7 @@ export function figuresOf(history: History): Figures {
     shown: history.shownRows,
     joinedLines: lines.joined,
     leftLines: lines.left,
+    lineExamples: lines.examples,
     gapMarkers: gaps.length,
     gapMarkersUnknown: gaps.filter((event) => event.kind === 'gap' && event.missed === null).length,
     rewound: count('rewound'),
@@ -76,6 +94,7 @@ export function figuresOf(history: History): Figures {
     repaired: repairedOf(history),
     faults: nemesis.length,
     faultsNotHealed: nemesis.filter(({ healedAt }) => healedAt === null).length,
+    byFault: byFault(history, resumes, waits),
   }
 }
 
@@ -88,13 +107,50 @@ export function spread(values: ArrayLike<number>): Spread {
   return { count: sorted.length, p50: at(0.5), p95: at(0.95), p99: at(0.99), max: at(1) }
 }
 
-function resumesOf({ events, mortal }: ClientRecord): number[] {
-  const out: number[] = []
+type Resume = { lostAt: number; ms: number }
+type Waits = {
+  /** By fault, one value per client. */
+  pauses: number[][]
+  /** By fault, over all rooms. */
+  outages: number[]
+}
+
+function byFault(
+  { nemesis, endedAt }: History,
+  resumes: readonly Resume[],
+  waits: Waits,
+): Figures['byFault'] {
+  const windows = windowsOf(nemesis, endedAt)
+  const out: Figures['byFault'] = {}
+  for (const name of new Set(nemesis.map(({ fault }) => fault))) {
+    const mine = windows.flatMap((window, i) => {
+      const record = nemesis[i]
+      return record?.fault === name ? [{ ...window, i, record }] : []
+    })
+    out[name] = {
+      count: mine.length,
+      resumeMs: spread(
+        resumes.flatMap(({ lostAt, ms }) =>
+          mine.some(({ from, to }) => lostAt >= from && lostAt < to) ? [ms] : [],
+        ),
+      ),
+      pauseMs: spread(mine.flatMap(({ i }) => waits.pauses[i] ?? [])),
+      writeOutageMs: spread(mine.map(({ i }) => waits.outages[i] ?? 0)),
+      healMs: spread(
+        mine.flatMap(({ record }) => (record.healedAt === null ? [] : [record.healedAt - record.at])),
+      ),
+    }
+  }
+  return out
+}
+
+function resumesOf({ events, mortal }: ClientRecord): Resume[] {
+  const out: Resume[] = []
   let lostAt: number | null = null
   for (const event of mortal ? [] : events) {
     if (event.kind === 'lost') lostAt ??= event.at
     else if (event.kind === 'ready' && lostAt !== null) {
-      out.push(event.at - lostAt)
+      out.push({ lostAt, ms: event.at - lostAt })
       lostAt = null
     }
   }
@@ -122,10 +178,10 @@ function windowsOf(nemesis: readonly NemesisRecord[], endedAt: number): Window[]
   return nemesis.map(({ at }, i) => ({ from: at, to: nemesis[i + 1]?.at ?? endedAt }))
 }
 
-function pausesOf(history: History): Pick<Figures, 'pauseMs' | 'writeOutageMs'> {
+function waitsOf(history: History): Waits {
   const windows = windowsOf(history.nemesis, history.endedAt)
   const rooms = new Set(history.clients.map(({ room }) => room))
-  const pauses: number[] = []
+  const pauses = windows.map((): number[] => [])
   const outages = windows.map(() => 0)
   for (const room of rooms) {
     const sent = history.messages.filter((message) => message.room === room)
@@ -138,10 +194,10 @@ function pausesOf(history: History): Pick<Figures, 'pauseMs' | 'writeOutageMs'> 
       if (client.room !== room || client.mortal || client.readyAt === null) continue
       const others = sent.filter((message) => message.client !== index).map(({ invokedAt }) => invokedAt)
       const shown = Array.from(client.screen.at.subarray(0, client.screen.rows))
-      pauses.push(...longestWaits(others, shown, windows))
+      for (const [i, ms] of longestWaits(others, shown, windows).entries()) pauses[i]?.push(ms)
     }
   }
-  return { pauseMs: spread(pauses), writeOutageMs: spread(outages) }
+  return { pauses, outages }
 }
 
 /**
@@ -168,16 +224,17 @@ function longestWaits(due: readonly number[], done: readonly number[], windows: 
   return longest
 }
 
-function linesOf(history: History): { joined: number; left: number } {
+function linesOf(history: History): { joined: number; left: number; examples: string[] } {
   const mortal = new Set(history.clients.filter((client) => client.mortal).map(({ name }) => name))
-  const everybodyAt = Math.max(
-    0,
-    ...history.clients.filter((client) => !client.mortal).map(({ readyAt }) => readyAt ?? 0),
-  )
-  const lines = { joined: 0, left: 0 }
-  for (const { events, mortal: dead } of history.clients) {
+  const lines = { joined: 0, left: 0, examples: [] as string[] }
+  for (const { name, events, mortal: dead } of history.clients) {
     for (const event of dead ? [] : events) {
-      if (event.kind === 'line' && event.at > everybodyAt && !mortal.has(event.who)) lines[event.line] += 1
+      if (event.kind !== 'line' || event.at <= history.calmFrom || mortal.has(event.who)) continue
+      lines[event.line] += 1
+      if (lines.examples.length < examplesMax) {
+        const at = (event.at / 1000).toFixed(2)
+        lines.examples.push(`at ${at} s ${name} was shown that ${event.who} ${event.line}`)
+      }
     }
   }
   return lines

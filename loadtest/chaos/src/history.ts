@@ -117,6 +117,8 @@ export class History {
   acked = 0
   failed = 0
   shownRows = 0
+  /** From then on everybody is in their rooms and nobody has a reason to come or go. */
+  calmFrom = 0
   /** When recording ended. */
   endedAt = 0
 

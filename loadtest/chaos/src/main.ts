@@ -142,7 +142,7 @@ async function runOne(name: ScenarioName, options: Options): Promise<Result> {
   const startedAt = performance.now()
   say(`${name}, seed ${options.seed}: ${scenario.sentence}`)
   const store = options.redisUrl === null ? await startStore(scenario.redis) : givenStore(options.redisUrl)
-  const { history, crashes, problems } = await conduct(store, {
+  const { history, crashes, problems, ownDelayMs } = await conduct(store, {
     scenario,
     seed: options.seed,
     durationMs: options.durationMs,
@@ -152,8 +152,6 @@ async function runOne(name: ScenarioName, options: Options): Promise<Result> {
   })
   for (const server of store.servers) await server.kill()
   say('judging')
-  const faults: Record<string, number> = {}
-  for (const { fault } of history.nemesis) faults[fault] = (faults[fault] ?? 0) + 1
   const seeded = options.args.includes('--seed')
     ? options.args
     : [...options.args, '--seed', String(options.seed)]
@@ -167,7 +165,7 @@ async function runOne(name: ScenarioName, options: Options): Promise<Result> {
     figures: figuresOf(history),
     crashes,
     problems,
-    faults,
+    ownDelayMs,
   }
 }
 
@@ -189,11 +187,11 @@ function asJson(results: readonly Result[]): string {
           seed: result.seed,
           command: result.command,
           seconds: Math.round(result.seconds),
-          faults: result.faults,
           promises: Object.fromEntries(
             promisesOf(result).map(({ promise, figure, kept }) => [promise, { figure, kept }]),
           ),
           figures: result.figures,
+          ownDelayMs: result.ownDelayMs,
           missingBehindGapMarkers: result.verdict.toldMissing,
         },
       ]),

@@ -1,11 +1,13 @@
 // Commits one fault on the servers and heals it. Each wait is bounded; what it finds of interest comes back as words.
-import { pause } from './processes.ts'
+import { pause, until } from './processes.ts'
 import type { Fault } from './schedule.ts'
 import type { Server, Store } from './stores.ts'
 import type { RelayNode, Topology } from './topology.ts'
 import type { Traffic } from './traffic.ts'
 
 const drainWithinMs = 20_000
+/** What nobody hears has to be noticed by then. */
+const foundWithinMs = 20_000
 const shoutBytes = 14_000
 const redisDelayMs = 1500
 const clientsDelayMs = 300
@@ -78,7 +80,13 @@ export function createNemesis(topology: Topology, traffic: Traffic): Nemesis {
           return overflowSubscribers(store, traffic, lastsMs)
         case 'subscriber-drop': {
           const node = victim(rank)
-          return `${node.name}: ${node.redisDoor?.deafenSubscribers() ?? 0} connections`
+          const door = node.redisDoor
+          if (!door) throw new Error(`${name} needs doors, and this run has none.`)
+          const deafened = door.deafenSubscribers()
+          const at = performance.now()
+          const found = await until(() => door.deaf === 0, foundWithinMs)
+          const words = found ? `given up after ${Math.round(performance.now() - at)} ms` : 'never given up'
+          return `${node.name}: ${deafened} connections, ${words}`
         }
         case 'redis-cut':
         case 'redis-silence':

@@ -14,7 +14,7 @@ export type Result = {
   figures: Figures
   crashes: number
   problems: readonly string[]
-  faults: Readonly<Record<string, number>>
+  ownDelayMs: number
 }
 
 type Row = { promise: string; figure: string; kept: boolean }
@@ -80,17 +80,27 @@ export function page(result: Result): string {
     spreadRow('acknowledgement', figures.ackMs),
     spreadRow('dead member shown as gone', figures.ghostMs),
     '',
-    `Faults: ${Object.entries(result.faults)
-      .map(([name, count]) => `${count} ${name}`)
-      .join(', ')}. Sent ${figures.sent}, acknowledged ${figures.acked}, refused ${figures.refused}, shown ` +
+    '| Fault | times | resume p95 | pause p99 | pause longest | write outage longest | all well again, longest |',
+    '|---|---|---|---|---|---|---|',
+    ...Object.entries(figures.byFault).map(
+      ([name, { count, resumeMs, pauseMs, writeOutageMs, healMs }]) =>
+        `| ${name} | ${count} | ${[resumeMs.p95, pauseMs.p99, pauseMs.max, writeOutageMs.max, healMs.max]
+          .map(cell)
+          .join(' | ')} |`,
+    ),
+    '',
+    `Sent ${figures.sent}, acknowledged ${figures.acked}, refused ${figures.refused}, shown ` +
       `${figures.shown}, lost connections ${figures.reconnects}. Gap markers ${figures.gapMarkers} (size unknown ` +
       `${figures.gapMarkersUnknown}), messages missing behind them ${verdict.toldMissing}; rewound ` +
       `${figures.rewound}, repaired by their senders ${figures.repaired}, unrepaired ${figures.unrepaired}; join ` +
       `lines ${figures.joinedLines}, leave lines ${figures.leftLines}; forks ${figures.forks}, unreadable ` +
-      `${figures.unreadable}; deaths without a line somewhere ${figures.ghostsLeft}.`,
+      `${figures.unreadable}; the run's own process was late by ${result.ownDelayMs} ms (p99); deaths without a line somewhere ${figures.ghostsLeft}.`,
   ]
   for (const [name, sentences] of Object.entries(verdict.examples)) {
     lines.push('', `${name}: ${faultClasses[name as FaultClass]}`, ...sentences.map((each) => `- ${each}`))
+  }
+  if (figures.lineExamples.length > 0) {
+    lines.push('', 'Join and leave lines:', ...figures.lineExamples.map((each) => `- ${each}`))
   }
   if (result.problems.length > 0) {
     const more = result.problems.length - 10
@@ -102,9 +112,9 @@ export function page(result: Result): string {
 
 const shown = (value: number, unit: 'ms' | 'count') => (unit === 'ms' ? `${value} ms` : String(value))
 
+const cell = (value: number | null) => (value === null ? '' : `${value} ms`)
+
 function spreadRow(name: string, { count, ...values }: Spread): string {
-  const cells = [values.p50, values.p95, values.p99, values.max].map((value) =>
-    value === null ? '' : `${value} ms`,
-  )
+  const cells = [values.p50, values.p95, values.p99, values.max].map(cell)
   return `| ${name} | ${cells.join(' | ')} | ${count} |`
 }
