@@ -110,6 +110,7 @@ export function createClient(options: ClientOptions, ports: ClientPorts): Client
       message: (event) => emit('message', event),
       gap: (event) => emit('gap', event),
       rewound: (event) => emit('rewound', event),
+      brokeOff: () => outbox.probe(),
       fork: (event) => emit('fork', event),
       unreadable: (event) => emit('unreadable', event),
       isOwn: (id) => ownSessions.has(id),

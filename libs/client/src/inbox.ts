@@ -4,6 +4,7 @@
 import {
   type Delivery,
   decodeDelivery,
+  type Epoch,
   encodeHex,
   frameOffsets,
   type RelayControlOf,
@@ -32,6 +33,8 @@ type Item =
 
 export type InboxEvents = OpeningEvents & {
   rewound(event: ClientEvents['rewound']): void
+  /** The log broke off, and no other word of the relay told it: what was sent may be lost. */
+  brokeOff(): void
   isOwn(session: SessionId): boolean
   /** An own frame came back. */
   own(session: SessionId, counter: number, delivery: Delivery): void
@@ -88,6 +91,8 @@ export function createInbox(
   let overflowed = false
   /** The item that the log was read for: it has to have its place afterwards. */
   let askedFor: Item | null = null
+  /** Of the last `joined`, which told what the relay has of us there. */
+  let joinedEpoch: Epoch | null = null
   let held = true
   let draining = false
 
@@ -112,6 +117,7 @@ export function createInbox(
       events.gap({ missed })
     }
     if (side === 'behind') events.rewound({ lost: from.seq - to.seq })
+    if (side === 'behind' || (to.epoch !== from.epoch && to.epoch !== joinedEpoch)) events.brokeOff()
     return side !== 'here'
   }
 
@@ -251,6 +257,7 @@ export function createInbox(
     },
     enter(at) {
       clear()
+      joinedEpoch = at.epoch
       strangers.clear()
       opening.entered()
       if (position.place() === null) position.move(at)

@@ -2,7 +2,7 @@
 import type { RoomKeys } from '@pychat/crypto'
 import { beforeAll, beforeEach, expect, it } from 'vitest'
 import { pendingMax } from '../src/index.ts'
-import { epochB, testRoom, World } from './world.ts'
+import { epochA, testRoom, World } from './world.ts'
 
 let room: RoomKeys
 let world: World
@@ -36,11 +36,13 @@ it('sends what was said before and between connections, as the same bytes, from 
   world.client.send('four')
   world.pass(30_000)
   world.enter([], { counter: 2, seq: 2 })
-  expect(world.of('message')).toMatchObject([
-    { text: 'one', own: true, seq: 0 },
-    { text: 'two', own: true, seq: 0 },
-  ])
   expect(world.sentCounters()).toEqual([3, 4])
+  expect(world.of('message')).toEqual([])
+  world.answerLog(before.slice(0, 2))
+  expect(world.of('message')).toMatchObject([
+    { text: 'one', own: true, epoch: epochA, seq: 1, counter: 1 },
+    { text: 'two', own: true, epoch: epochA, seq: 2, counter: 2 },
+  ])
   expect(world.socket.frames[0]).toEqual(before[2])
   world.echo(3)
   expect(world.texts()).toEqual(['Alice: one', 'Alice: two', 'Alice: three', 'Alice: four'])
@@ -83,11 +85,39 @@ it('waits while the relay is degraded and goes on when it is ready', () => {
   expect(world.sentCounters()).toEqual([1])
 })
 
-it('repeats frames that got no answer for 10 s', () => {
+it('takes the word of the relay for an own message that the log does not show any more, without its place', () => {
+  world.enter()
+  world.client.send('one')
+  world.client.send('two')
+  const [, two] = world.socket.frames
+  world.lose()
+  world.enter([], { counter: 2, seq: 9 })
+  world.answerLog([two as Uint8Array], { seq: 8, missed: 8 })
+  expect(world.of('message')).toMatchObject([
+    { text: 'one', epoch: '', seq: 0, counter: 1 },
+    { text: 'two', epoch: epochA, seq: 9, counter: 2 },
+  ])
+})
+
+it('gives a connection up on which frames got no answer for 10 s', () => {
   world.enter()
   world.client.send('hello')
-  world.pass(10_000)
-  expect(world.sentCounters()).toEqual([1, 1])
+  world.pass(9999)
+  expect(world.client.state).toBe('online')
+  world.pass(1)
+  expect(world.client.state).toBe('offline')
+  world.pass(500)
+  world.enter()
+  expect(world.sentCounters()).toEqual([1])
+  expect(world.sockets).toHaveLength(2)
+})
+
+it('does not believe that a relay took what was never sent to it', () => {
+  world.enter()
+  for (let i = 1; i <= 40; i += 1) world.client.send(`${i}`)
+  world.tell({ t: 'ack', room: room.id, session: world.lastJoin().session, counter: 40, seq: 40 })
+  expect(world.texts()).toHaveLength(32)
+  expect(world.client.pending()).toHaveLength(8)
 })
 
 it('joins again when the relay says that it is no member', () => {
@@ -99,24 +129,23 @@ it('joins again when the relay says that it is no member', () => {
   expect(world.sentCounters()).toEqual([1, 1])
 })
 
-it('becomes a new session when a restarted relay forgot its counters, and loses nothing', () => {
-  world.enter()
-  world.client.send('one')
-  world.echo(1)
-  const old = world.lastJoin().session
-  world.client.send('two')
-  world.socket.handlers.closed(1006, '')
-  world.pass(30_000)
-  world.welcome()
-  world.joined([], { epoch: epochB })
-  const leave = world.socket.sent.at(-1)
+it('becomes a new session when the old one is used up, and goes on', () => {
+  const short = new World(room, 'Alice', { framesPerSessionMax: 2 })
+  short.enter()
+  for (const text of ['one', 'two', 'three']) short.client.send(text)
+  expect(short.of('failed')).toMatchObject([{ text: 'three' }])
+  const old = short.lastJoin().session
+  short.echo(1)
+  const leave = short.socket.sent.at(-1)
   expect(leave).toMatchObject({ t: 'leave' })
-  world.tell({ t: 'left', id: (leave as { id: number }).id, room: room.id })
-  expect(world.lastJoin().session).not.toBe(old)
-  world.joined([], { epoch: epochB })
-  expect(world.sentCounters()).toEqual([1])
-  world.deliver(world.socket.frames[0] as Uint8Array, 1, { epoch: epochB })
-  expect(world.texts()).toEqual(['Alice: one', 'Alice: two'])
+  short.tell({ t: 'left', id: (leave as { id: number }).id, room: room.id })
+  expect(short.lastJoin().session).not.toBe(old)
+  expect(short.lastJoin().counter).toBeUndefined()
+  short.joined([], { seq: 2 })
+  short.client.send('four')
+  expect(short.sentCounters()).toEqual([1, 2, 1])
+  short.deliver(short.socket.frames[2] as Uint8Array, 3)
+  expect(short.texts()).toEqual(['Alice: one', 'Alice: two', 'Alice: four'])
 })
 
 it('refuses a text that is too long and a message too many, each with a sentence', () => {

@@ -30,6 +30,7 @@ import {
 import {
   type Client,
   type ClientEvents,
+  type ClientOptions,
   type ClientPorts,
   createClient,
   type SocketHandlers,
@@ -59,6 +60,8 @@ export type FakeSocket = {
   handlers: SocketHandlers
   sent: ClientControl[]
   frames: Uint8Array[]
+  /** Both, in the order in which they were sent. */
+  wire: (ClientControl | Uint8Array)[]
   closedWith: number | undefined | null
 }
 
@@ -74,15 +77,27 @@ export class World {
   readonly room: RoomKeys
   #timers: { at: number; fn: () => void }[] = []
 
-  constructor(room: RoomKeys, username = 'Alice') {
+  constructor(
+    room: RoomKeys,
+    username = 'Alice',
+    more: Pick<ClientOptions, 'framesPerSessionMax'> & Pick<ClientPorts, 'createOpener'> = {},
+  ) {
     this.room = room
+    const { createOpener, ...options } = more
     const ports: ClientPorts = {
       openSocket: (_url, handlers) => {
-        const socket: FakeSocket = { handlers, sent: [], frames: [], closedWith: null }
+        const socket: FakeSocket = { handlers, sent: [], frames: [], wire: [], closedWith: null }
         this.sockets.push(socket)
         return {
-          sendText: (text) => void socket.sent.push(decodeClientControl(text)),
-          sendBinary: (bytes) => void socket.frames.push(bytes),
+          sendText: (text) => {
+            const message = decodeClientControl(text)
+            socket.sent.push(message)
+            socket.wire.push(message)
+          },
+          sendBinary: (bytes) => {
+            socket.frames.push(bytes)
+            socket.wire.push(bytes)
+          },
           close: (code) => {
             socket.closedWith ??= code
           },
@@ -98,8 +113,9 @@ export class World {
         }
       },
       jitter: () => this.jitter,
+      ...(createOpener ? { createOpener } : {}),
     }
-    this.client = createClient({ url: 'ws://test', room, username, software: 'test/1' }, ports)
+    this.client = createClient({ url: 'ws://test', room, username, software: 'test/1', ...options }, ports)
     const names = [
       'state',
       'ready',
@@ -171,8 +187,7 @@ export class World {
   lose(): void {
     const before = this.sockets.length
     this.socket.handlers.closed(1006, '')
-    this.pass(30_000)
-    if (this.sockets.length !== before + 1) throw new Error('no single new connection')
+    for (let ms = 0; ms < 30_000 && this.sockets.length === before; ms += 50) this.pass(50)
   }
   joined(members: Member[], more: Partial<RelayControlOf<'joined'>> = {}): void {
     const { id, room, session, tag, profile } = this.lastJoin()
