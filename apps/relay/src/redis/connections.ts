@@ -294,7 +294,8 @@ export class Connections {
   #watchPrimaries(): void {
     const primaries = this.#primaries()
     if (!(this.commands instanceof Cluster)) {
-      for (const key of primaries) this.#servers.set(key, this.#watch(this.commands))
+      for (const key of primaries)
+        this.#servers.set(key, this.#watched.get(this.commands) ?? this.#watch(this.commands))
       return
     }
     const nodes = new Map(this.commands.nodes('all').map((redis) => [hostAndPort(redis), redis]))
