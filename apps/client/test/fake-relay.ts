@@ -17,14 +17,21 @@ import {
 import { type WebSocket, WebSocketServer } from 'ws'
 
 type Seat = { member: Member; socket: WebSocket }
-type Room = { epoch: Epoch; log: Uint8Array[]; seats: Map<string, Seat> }
+/** The first `forgotten` places of the log are not told any more. */
+type Room = { epoch: Epoch; log: Uint8Array[]; forgotten: number; seats: Map<string, Seat> }
 
 export type FakeRelay = {
   url: string
   /** Frames are swallowed while false. */
   takesFrames: boolean
+  /** Frames reach their sender only while false. */
+  delivers: boolean
   /** When set, every join is refused like this. */
   refuseWith: 'room-full' | 'unavailable' | null
+  /** Keeps nothing of what was said so far. */
+  forgetLogs(): void
+  /** Loses the newest messages, as after a failover. */
+  loseTails(messages: number): void
   /** Drops every connection without a closing handshake. */
   cut(): void
   tellAll(message: RelayControl): void
@@ -40,7 +47,19 @@ export async function startFakeRelay(port = 0): Promise<FakeRelay> {
   const relay: FakeRelay = {
     url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`,
     takesFrames: true,
+    delivers: true,
     refuseWith: null,
+    forgetLogs() {
+      for (const room of rooms.values()) room.forgotten = room.log.length
+    },
+    loseTails(messages) {
+      for (const [roomId, room] of rooms) {
+        room.log.splice(-messages)
+        const [old, seq] = [room.epoch, room.log.length]
+        room.epoch = newEpoch()
+        tell(room, { t: 'reset', room: roomId, epoch: room.epoch, seq, was: { epoch: old, seq } })
+      }
+    },
     cut() {
       for (const socket of server.clients) socket.terminate()
     },
@@ -63,8 +82,9 @@ export async function startFakeRelay(port = 0): Promise<FakeRelay> {
     const { id, room: roomId, session, tag, profile } = message
     const reply = (answer: RelayControl) => socket.send(encodeControl(answer))
     const room = rooms.get(roomId) ?? {
-      epoch: randomBytes(8).toString('hex') as Epoch,
+      epoch: newEpoch(),
       log: [],
+      forgotten: 0,
       seats: new Map<string, Seat>(),
     }
     rooms.set(roomId, room)
@@ -106,16 +126,17 @@ export async function startFakeRelay(port = 0): Promise<FakeRelay> {
   function tellLog(socket: WebSocket, { id, room: roomId, seq }: ClientControl & { t: 'log' }) {
     const room = rooms.get(roomId)
     if (!room) return
-    const page = room.log.slice(seq, seq + limits.logPageFramesMax)
-    const more = seq + page.length < room.log.length
+    const from = Math.max(seq, room.forgotten)
+    const page = room.log.slice(from, from + limits.logPageFramesMax)
+    const more = from + page.length < room.log.length
     const answer = {
       t: 'log',
       id,
       room: roomId,
       epoch: room.epoch,
-      seq,
+      seq: from,
       count: page.length,
-      missed: 0,
+      missed: from - seq,
       more,
     } as const
     socket.send(encodeControl(answer))
@@ -126,6 +147,9 @@ export async function startFakeRelay(port = 0): Promise<FakeRelay> {
     const { session, counter } = decodeFrameHeader(frame)
     for (const [roomId, room] of rooms) {
       const seat = room.seats.get(session)
+      if (seat && counter <= seat.member.counter) {
+        seat.socket.send(encodeControl({ t: 'ack', room: roomId, session, counter, seq: 0 }))
+      }
       if (!seat || counter !== seat.member.counter + 1) continue
       seat.member.counter = counter
       const delivery = encodeDelivery({
@@ -136,7 +160,9 @@ export async function startFakeRelay(port = 0): Promise<FakeRelay> {
         frame,
       })
       room.log.push(delivery)
-      for (const { socket } of room.seats.values()) socket.send(delivery)
+      for (const { socket } of room.seats.values()) {
+        if (relay.delivers || socket === seat.socket) socket.send(delivery)
+      }
     }
   }
 
@@ -167,4 +193,8 @@ export async function startFakeRelay(port = 0): Promise<FakeRelay> {
     })
   })
   return relay
+}
+
+function newEpoch(): Epoch {
+  return randomBytes(8).toString('hex') as Epoch
 }

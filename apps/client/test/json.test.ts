@@ -88,6 +88,43 @@ it('tells of an unconfirmed message, shows it as sent only when it is, and recon
   expect(alice.events().filter((event) => event['state'] === 'online')).toHaveLength(2)
 })
 
+it('shows what it missed, and says in one sentence what is gone for good or was lost by the relay', async () => {
+  const alice = start('Alice')
+  await alice.until((event) => event.type === 'ready')
+  const bob = start('Bob')
+  await bob.until((event) => event.type === 'ready')
+  const says = async (text: string) => {
+    bob.say(text)
+    await bob.until((event) => event['text'] === text)
+  }
+  relay.delivers = false
+  await says('one')
+  await says('two')
+  relay.delivers = true
+  await says('three')
+  await alice.until((event) => event['text'] === 'three')
+  relay.delivers = false
+  await says('four')
+  relay.forgetLogs()
+  relay.delivers = true
+  await says('five')
+  await alice.until((event) => event['text'] === 'five')
+  relay.loseTails(1)
+  const rewound = await alice.until((event) => event['code'] === 'rewound')
+  expect(rewound['text']).toMatch(/^The relay lost the last message that you saw;/)
+  await says('six')
+  await alice.until((event) => event['text'] === 'six')
+  const told = alice.events().filter(({ type, code }) => type === 'message' || code === 'gap')
+  expect(told.map((event) => event['text'])).toEqual([
+    'one',
+    'two',
+    'three',
+    '1 message was missed here.',
+    'five',
+    'six',
+  ])
+})
+
 it('says name taken with exit code 3, refused with 4, unreachable with 7, bad usage with 2', async () => {
   const alice = start('Alice')
   await alice.until((event) => event.type === 'ready')
