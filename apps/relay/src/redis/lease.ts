@@ -189,12 +189,12 @@ export class Lease {
 
   async #bury(id: NodeId): Promise<void> {
     const { commands } = this.#connections
-    const { scripts, keyPrefix, now, keepMs, leaseMs, beatMs, graceMs } = this.#options
+    const { scripts, keyPrefix, now, keepMs, leaseMs, graceMs } = this.#options
     const reaper = reaperKey(keyPrefix, id)
     if ((await commands.set(reaper, this.#node, 'PX', reaperMs, 'NX')) !== 'OK') return
     const graves = gravesKey(keyPrefix)
-    // Its lease ran out a lease's time after its last beat, and it may have lived on for another beat.
-    await commands.hsetnx(graves, id, now() + Math.max(0, graceMs - leaseMs + beatMs))
+    // Its lease ran out a lease's time after its last beat: so long its members have been away already.
+    await commands.hsetnx(graves, id, now() + Math.max(0, graceMs - leaseMs))
     const due = Number(await commands.hget(graves, id))
     if (await this.holds(id)) {
       await commands.hdel(graves, id)
