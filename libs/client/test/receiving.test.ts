@@ -1,6 +1,6 @@
 // Nothing lost, nothing twice, nothing out of order: how the engine reads what it missed, and what it says of the rest.
-import { createOpener, type RoomKeys } from '@pychat/crypto'
-import { type Epoch, encodeControl, limits, type RoomId } from '@pychat/protocol'
+import { createOpener, openProfile, type RoomKeys } from '@pychat/crypto'
+import { decodeBase64url, type Epoch, encodeControl, limits, type RoomId } from '@pychat/protocol'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { chainOf, epochA, epochB, Person, testRoom, World } from './world.ts'
 
@@ -234,6 +234,16 @@ describe('in the room', () => {
     expect(world.of('gap')).toEqual([])
   }, 30_000)
 
+  it('reads on when the log was read before what was dropped came', () => {
+    world.enter([bob.member])
+    const frames = Array.from({ length: 4200 }, (_, i) => bob.says(`${i}`))
+    position(1)
+    deliver(frames.slice(1), 2)
+    world.answerLog(frames.slice(0, 1))
+    expect(world.logRequests().at(-1)).toMatchObject({ seq: 1 })
+    expect(world.client.position()?.seq).toBe(1)
+  })
+
   it('lets a host open the frames', () => {
     const seen: number[] = []
     world = new World(room, 'Alice', {
@@ -300,6 +310,22 @@ describe('after a reset', () => {
     reset(1000, 7)
     expect(world.client.position()).toEqual({ epoch: epochB, seq: 1001 })
     expect(world.logRequests()).toHaveLength(1)
+  })
+
+  it('tells in its messages where it stands, once it has seen something of the new epoch', () => {
+    world.enter([bob.member])
+    const { session, tag, profile } = world.lastJoin()
+    const own = openProfile(room, session, tag, decodeBase64url(profile))
+    const opener = createOpener(room, session, own?.publicKey ?? new Uint8Array(32))
+    const view = () => {
+      world.client.send('mine')
+      return opener.open(world.socket.frames.at(-1) ?? new Uint8Array())?.view
+    }
+    reset(1000, 0)
+    expect(view()).toBeNull()
+    const first = bob.says('a')
+    world.deliver(first, 1001, { epoch: epochB })
+    expect(view()).toEqual({ epoch: epochB, seq: 1001, chain: chainOf([first]) })
   })
 
   it('still finds out a relay that shows others another log: the chain begins with the epoch', () => {
@@ -397,6 +423,11 @@ describe('a relay that lies about its log', () => {
     world.pass(1)
     givenUp()
     expect(world.texts()).toEqual(heard('a'))
+  })
+
+  it('cannot hide how many places it leaves out', () => {
+    world.answerLog([], { seq: 3, missed: 0 })
+    expect(world.of('gap')).toEqual([{ type: 'gap', missed: 3 }])
   })
 
   it('is given up when it says that there is more, and does not give it', () => {

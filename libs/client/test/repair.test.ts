@@ -133,6 +133,18 @@ describe('after a reset', () => {
     expect(world.sentCounters()).toHaveLength(9)
   })
 
+  it('a delivery from before the loss does not end the repair', () => {
+    world.enter()
+    sent('a', 'b')
+    send('c')
+    world.tell({ t: 'position', room: room.id, epoch: epochA, seq: 3 })
+    gap(3, 0)
+    world.answerLog(world.socket.frames.slice(2))
+    expect(world.texts()).toEqual(['Alice: a', 'Alice: b', 'Alice: c'])
+    world.pass(100)
+    expect(world.sentCounters().slice(3)).toEqual([1, 2, 3])
+  })
+
   it('nothing goes out when nothing is kept', () => {
     world.enter()
     reset(1000, 0)

@@ -85,6 +85,17 @@ it('waits while the relay is degraded and goes on when it is ready', () => {
   expect(world.sentCounters()).toEqual([1])
 })
 
+it('sends again what was on its way when the relay became degraded', () => {
+  world.enter()
+  world.client.send('hello')
+  world.tell({ t: 'relay', state: 'degraded' })
+  world.pass(20_000)
+  world.tell({ t: 'relay', state: 'ready' })
+  expect(world.sentCounters()).toEqual([1, 1])
+  world.echo(1, 1)
+  expect(world.texts()).toEqual(['Alice: hello'])
+})
+
 it('takes the word of the relay for an own message that the log does not show any more, without its place', () => {
   world.enter()
   world.client.send('one')
