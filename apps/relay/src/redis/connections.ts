@@ -4,6 +4,7 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import { StoreError } from '../rooms/rooms.ts'
 import type { RedisAddress } from './address.ts'
+import { Sentinels, sentinelMs } from './sentinels.ts'
 import { readReplication, type StoreServer, WatchedServer } from './server.ts'
 import { Subscriptions } from './subscriptions.ts'
 
@@ -34,8 +35,6 @@ const connectTimeoutMs = 2500
 const refreshPauseMs = 100
 /** A connection that was told to close and whose peer is frozen is destroyed after so long. */
 const disconnectTimeoutMs = 200
-/** A Sentinel that stayed silent for so long is passed over; one that was lost is connected to again as often. */
-const sentinelMs = 1000
 
 /** What is thrown when a command failed: its caller can only try again later. */
 export function storeAway(error: unknown): StoreError {
@@ -59,6 +58,8 @@ export class Connections {
   readonly commands: Redis | Cluster
   readonly subscriptions: Subscriptions
   readonly #address: RedisAddress
+  /** Listened to once the store is open. */
+  readonly #sentinels: Sentinels | null
   readonly listeners: ConnectionsEvents[] = []
   readonly #options: ConnectionsOptions
   readonly #corked = new Set<{ uncork(): void }>()
@@ -109,6 +110,10 @@ export class Connections {
       this.commands.on('end', () => this.#revive(this.commands as Redis))
       this.#watchPrimaries()
     }
+    this.#sentinels =
+      address.kind === 'sentinel'
+        ? new Sentinels(address, (host, port) => this.#toldPrimary(host, port))
+        : null
     // Errors of connections show in `close` and in failed checks; without a listener they would be printed.
     const note = (error: unknown) => {
       if (!this.#opened) this.#openErrors.push(error)
@@ -161,6 +166,7 @@ export class Connections {
     }
     this.#opened = true
     this.#availableSince = performance.now()
+    this.#sentinels?.open()
     this.#timer = setInterval(async () => {
       await this.#check()
       if (!this.#closed) for (const each of this.listeners) each.tick()
@@ -179,6 +185,7 @@ export class Connections {
     if (this.#closed) return
     this.#closed = true
     if (this.#timer !== null) clearInterval(this.#timer)
+    this.#sentinels?.close()
     this.subscriptions.close()
     this.commands.disconnect()
   }
@@ -242,9 +249,7 @@ export class Connections {
       sentinels: hosts,
       name,
       role: 'master',
-      failoverDetector: true,
       sentinelCommandTimeout: sentinelMs,
-      sentinelReconnectStrategy: () => sentinelMs,
       // While opening the first round decides.
       sentinelRetryStrategy: (times) => (this.#opened ? Math.min(50 * times, sentinelMs) : null),
       ...(tls ? { enableTLSForSentinelMode: true, sentinelTLS: {} } : {}),
@@ -253,7 +258,21 @@ export class Connections {
     return redis
   }
 
-  /** ioredis gives up for good when a failover is told while it asks the Sentinels. */
+  /** A Sentinel names the primary: a connection to another server is given up, and asks anew where to go. */
+  #toldPrimary(host: string, port: number): void {
+    for (const redis of [
+      this.commands as Redis,
+      ...this.subscriptions.connections().map((each) => each.redis),
+    ]) {
+      const { stream } = redis
+      // None while it is asking the Sentinels.
+      if (!stream || stream.destroyed) continue
+      if (stream.remotePort === port && stream.remoteAddress === host) continue
+      stream.destroy()
+    }
+  }
+
+  /** ioredis gives up for good what was interrupted before it had a socket, as while it asks the Sentinels. */
   #revive(redis: Redis): void {
     if (this.#closed || !this.#opened) return
     setTimeout(() => {
@@ -421,10 +440,17 @@ export class Connections {
           { cause },
         )
       }
-      if (/invalid reply: null/.test(text)) {
+      if (/invalid reply: null|No such master/.test(text)) {
         return new StoreError(
           'refused',
           `The Sentinels at ${shown} know no primary named ${name}; check the name in PYCHAT_REDIS_URL.`,
+          { cause },
+        )
+      }
+      if (/to sentinel .* because .*unknown command/i.test(text)) {
+        return new StoreError(
+          'refused',
+          `At ${shown} answers Redis, not a Sentinel; write PYCHAT_REDIS_URL as redis://host:port.`,
           { cause },
         )
       }

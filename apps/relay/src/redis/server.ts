@@ -146,7 +146,7 @@ export class WatchedServer {
   }
 
   #stands(link: Link): boolean {
-    return this.redis.status === 'ready' && this.redis.stream === link.stream
+    return this.redis.status === 'ready' && this.redis.stream === link.stream && link.stream.writable
   }
 
   #forget(): void {

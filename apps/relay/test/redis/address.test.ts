@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { parseRedisAddress } from '../../src/redis/address.ts'
 
-const plain = { username: null, password: null, db: 0, tls: false }
+const plain = { name: null, username: null, password: null, db: 0, tls: false }
 
 it.each([
   [
@@ -24,6 +24,28 @@ it.each([
     },
   ],
   ['rediss+cluster://a:1', { kind: 'cluster', tls: true }],
+  [
+    'redis+sentinel://u:p%40ss@a,b:2/main/3',
+    {
+      kind: 'sentinel',
+      name: 'main',
+      username: 'u',
+      password: 'p@ss',
+      db: 3,
+      tls: false,
+      hosts: [
+        { host: 'a', port: 26_379 },
+        { host: 'b', port: 2 },
+      ],
+      shown: 'a:26379, b:2',
+    },
+  ],
+  ['rediss+sentinel://[::1]/my-main.1', { kind: 'sentinel', name: 'my-main.1', tls: true, db: 0 }],
+  ['redis+sentinel://a:1', null],
+  ['redis+sentinel://a:1/', null],
+  ['redis+sentinel://a:1/na me', null],
+  ['redis+sentinel://a:1/main/x', null],
+  ['redis+sentinel+cluster://a:1/main', null],
   ['redis://a:1,b:2', null],
   ['redis+cluster://a:1/2', null],
   ['redis://a:0', null],
@@ -37,7 +59,7 @@ it.each([
     expect.objectContaining({
       name: 'StoreError',
       code: 'refused',
-      message: expect.stringContaining('redis+cluster://'),
+      message: expect.stringMatching(/redis:.*redis\+sentinel:.*redis\+cluster:/),
     }),
   )
 })

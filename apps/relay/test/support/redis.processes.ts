@@ -75,6 +75,7 @@ export class RedisProcess {
 
   /** @param more arguments for this start alone  @returns once it answers */
   async start(more: readonly string[] = []): Promise<void> {
+    if (this.running) throw new Error('This server is running already.')
     const child = spawn(this.#binary, [...this.#arguments, ...more], { stdio: 'ignore' })
     this.#child = child
     running.add(child)
@@ -155,9 +156,12 @@ async function removeAll(processes: readonly RedisProcess[]): Promise<void> {
   await Promise.all(processes.map((each) => each.remove()))
 }
 
+/** Whether both sides say so: a primary counts a replica some time after that one has everything. */
 async function isReplicaOf(server: RedisProcess, primary: RedisProcess): Promise<boolean> {
   const info = String(await server.ask('INFO', 'replication'))
+  const counted = new RegExp(`port=${server.port},state=online`)
   return (
+    counted.test(String(await primary.ask('INFO', 'replication'))) &&
     /^role:slave/m.test(info) &&
     info.includes(`master_port:${primary.port}`) &&
     info.includes('master_link_status:up')
@@ -194,7 +198,10 @@ export type ReplicatedRedis = {
   primary(): Promise<RedisProcess>
   /** @returns the server that was killed */
   killPrimary(): Promise<RedisProcess>
-  /** Brings a killed server back as a replica. @returns once it is in step and most Sentinels would promote it */
+  /**
+   * Brings a killed server back as a replica; of one that was thawed the Sentinels make a replica.
+   * @returns once it is in step and most Sentinels would promote it
+   */
   rejoin(server: RedisProcess): Promise<void>
   stop(): Promise<void>
 }
@@ -304,8 +311,9 @@ export async function startReplicated(options: Partial<ReplicatedOptions> = {}):
     },
     async rejoin(server) {
       const now = await primary()
-      if (now !== server) await server.start(['--replicaof', '127.0.0.1', `${now.port}`])
-      else if (!server.running) await server.start()
+      if (!server.running) {
+        await server.start(now === server ? [] : ['--replicaof', '127.0.0.1', `${now.port}`])
+      }
       await inStep()
     },
     stop,
@@ -375,7 +383,7 @@ export type ClusteredRedis = {
   /** The server that says it serves the slot; waits until there is one, as after a kill. */
   primaryOf(slot: number): Promise<RedisProcess>
   /**
-   * Brings a killed server back. Without a replica it comes back empty, in its old place; with one this waits for the
+   * Brings a killed or thawed server back. Without a replica it comes back empty, in its old place; with one this waits for the
    * promotion first, or its empty log would replace what the replica holds.
    * @returns once the cluster is whole again and every replica in step
    */
@@ -458,7 +466,7 @@ export async function startCluster(options: Partial<ClusterOptions> = {}): Promi
       if (replicasEach > 0) {
         for (let i = 0; i < primaries; i += 1) await primaryOf(Math.floor((i * 16_384) / primaries))
       }
-      await server.start()
+      if (!server.running) await server.start()
       await until('a whole cluster', whole)
     },
     stop,
