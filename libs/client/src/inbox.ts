@@ -25,8 +25,9 @@ const waitingBytesMax = 8 * 1024 * 1024
 /** Sessions that a whole roster did not name: their frames are not asked about again until it changes. */
 const strangersMax = 1024
 
+type Heard = Delivery & { session: SessionId }
 type Item =
-  | { kind: 'delivery'; delivery: Delivery }
+  | { kind: 'delivery'; delivery: Heard }
   | { kind: 'position'; place: Place }
   | { kind: 'reset'; place: Place; was: Place }
   | { kind: 'then'; run: () => void }
@@ -84,7 +85,7 @@ export function createInbox(
   const opening = createOpening(position, events)
   const strangers = new Set<SessionId>()
   /** Deliveries of the answer that is on its way. */
-  let page: Delivery[] = []
+  let page: Heard[] = []
   let live: Item[] = []
   let liveBytes = 0
   /** Live deliveries were dropped for want of room: the log has them. */
@@ -111,7 +112,8 @@ export function createInbox(
     const side = position.side(to)
     position.move(to)
     // Within an epoch nobody can hide what lies between.
-    const missed = told !== null && side === 'ahead' ? Math.max(told, to.seq - from.seq) : told
+    const isForward = side === 'next' || side === 'ahead'
+    const missed = told !== null && isForward ? Math.max(told, to.seq - from.seq) : told
     if (missed === null || missed > 0) {
       roster.noteGap()
       events.gap({ missed })
@@ -178,7 +180,13 @@ export function createInbox(
     }
     const item = live[0]
     if (!item) return false
-    if (item.kind === 'delivery' && isNext(item.delivery) && isFromStranger(item.delivery)) return true
+    if (
+      item.kind === 'delivery' &&
+      position.side(item.delivery) === 'next' &&
+      isFromStranger(item.delivery)
+    ) {
+      return true
+    }
     if (!workOff(item)) return true
     // `workOff` may have ended this connection, and all that waited with it.
     if (live[0] === item) live.shift()
@@ -189,26 +197,22 @@ export function createInbox(
   /** @returns false when the log has to be read first */
   function workOff(item: Item): boolean {
     switch (item.kind) {
-      case 'delivery':
-        if (isNext(item.delivery)) take(item.delivery)
-        else if (isMissing(item.delivery)) return readLogFor(item)
+      case 'delivery': {
+        const side = position.side(item.delivery)
+        if (side === 'ahead' || side === 'elsewhere') return readLogFor(item)
+        if (side === 'next') take(item.delivery)
         return true
-      case 'position':
-        return isMissing(item.place) ? readLogFor(item) : true
+      }
+      case 'position': {
+        const side = position.side(item.place)
+        return side === 'next' || side === 'ahead' || side === 'elsewhere' ? readLogFor(item) : true
+      }
       case 'reset':
         return goOn(item.place, item.was) || readLogFor(item)
       case 'then':
         item.run()
         return true
     }
-  }
-  function isNext(place: Place): boolean {
-    const here = position.place()
-    return here !== null && place.epoch === here.epoch && place.seq === here.seq + 1
-  }
-  function isMissing(place: Place): boolean {
-    const side = position.side(place)
-    return side === 'ahead' || side === 'elsewhere'
   }
   function readLogFor(item: Item): false {
     if (askedFor === item) events.broken('The relay speaks of messages that it does not have.')
@@ -228,8 +232,7 @@ export function createInbox(
     return true
   }
 
-  function isFromStranger(delivery: Delivery): boolean {
-    const session = sessionOf(delivery)
+  function isFromStranger({ session }: Heard): boolean {
     if (events.isOwn(session) || roster.find(session) || strangers.has(session)) return false
     if (strangers.size >= strangersMax) strangers.clear()
     strangers.add(session)
@@ -238,9 +241,9 @@ export function createInbox(
     return true
   }
 
-  function take(delivery: Delivery) {
+  function take(delivery: Heard) {
+    const { session } = delivery
     position.advance(delivery.frame)
-    const session = sessionOf(delivery)
     if (events.isOwn(session)) {
       events.own(session, readUint64(delivery.frame, frameOffsets.counter), delivery)
       return
@@ -297,13 +300,13 @@ export function createInbox(
   }
 }
 
-function sessionOf(delivery: Delivery): SessionId {
-  return encodeHex(delivery.frame.subarray(frameOffsets.session, frameOffsets.counter)) as SessionId
-}
-
-function decoded(bytes: Uint8Array): Delivery | null {
+function decoded(bytes: Uint8Array): Heard | null {
   try {
-    return decodeDelivery(bytes)
+    const delivery = decodeDelivery(bytes)
+    const session = encodeHex(
+      delivery.frame.subarray(frameOffsets.session, frameOffsets.counter),
+    ) as SessionId
+    return { ...delivery, session }
   } catch {
     return null
   }

@@ -13,8 +13,11 @@ const endedMax = 64
 
 export type Place = { epoch: Epoch; seq: number }
 
-/** Where another place lies, seen from ours. `ended`: in an epoch that we have left. `elsewhere`: in an unknown one. */
-export type Side = 'here' | 'ahead' | 'behind' | 'ended' | 'elsewhere'
+/**
+ * Where another place lies, seen from ours. `ahead`: further on than the next. `ended`: in an epoch that we have left.
+ * `elsewhere`: in an unknown one.
+ */
+export type Side = 'here' | 'next' | 'ahead' | 'behind' | 'ended' | 'elsewhere'
 
 export type Position = {
   /** Null until the room is entered for the first time. */
@@ -80,6 +83,7 @@ export function createPosition(): Position {
     breaks: () => breaks,
     side(place) {
       if (place.epoch !== epoch) return ended.has(place.epoch) ? 'ended' : 'elsewhere'
+      if (place.seq === last + 1) return 'next'
       if (place.seq === last) return 'here'
       return place.seq > last ? 'ahead' : 'behind'
     },

@@ -78,6 +78,20 @@ describe('after the relay lost everything', () => {
     expect(world.lastJoin().counter).toBe(3)
   })
 
+  it('what the relay is known to miss is kept until it has it', () => {
+    world.enter()
+    sent('a', 'b')
+    world.lose()
+    world.enter([], { epoch: epochB })
+    world.tell({ t: 'relay', state: 'degraded' })
+    world.pass(40_000)
+    world.lose()
+    world.welcome()
+    expect(world.lastJoin().counter).toBeUndefined()
+    world.joined([], { epoch: epochB })
+    expect(world.sentCounters()).toEqual([1, 2])
+  })
+
   it('no more than the last 256 go out again, 32 at a time', () => {
     world.enter()
     for (let i = 1; i <= 300; i += 1) sent(`${i}`)
