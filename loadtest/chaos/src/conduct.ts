@@ -115,7 +115,7 @@ export async function conduct(store: Store, options: RunOptions): Promise<Run> {
     await rest(history, all, scenario)
     if (history.deaths.length > 0) await until(() => ghosts.allSeen(), ghostsWithinMs, 500)
     history.endedAt = performance.now()
-    await all.stop()
+    all.stop()
     tell()
     return {
       history,

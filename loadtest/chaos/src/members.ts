@@ -35,7 +35,7 @@ export type Members = {
   allWell(): boolean
   /** Messages that neither were acknowledged nor refused. */
   pending(): number
-  stop(): Promise<void>
+  stop(): void
 }
 
 export type MembersOptions = {
@@ -87,8 +87,7 @@ export async function createMembers(
     },
     allWell: () => living.every(({ well }) => well),
     pending: () => living.reduce((sum, { pending }) => sum + pending, 0),
-    async stop() {
-      for (const member of living) history.client(member.index).endedAt ??= performance.now()
+    stop() {
       for (const member of living) member.die()
     },
   }

@@ -8,6 +8,7 @@ import type { Traffic } from './traffic.ts'
 const drainWithinMs = 20_000
 /** What nobody hears has to be noticed by then. */
 const foundWithinMs = 20_000
+const stallMs = 1000
 const shoutBytes = 14_000
 const redisDelayMs = 1500
 const clientsDelayMs = 300
@@ -74,6 +75,16 @@ export function createNemesis(topology: Topology, traffic: Traffic): Nemesis {
         }
         case 'failover':
           return failover(store, await primary(rank), lastsMs)
+        case 'failover-behind': {
+          const old = await primary(rank)
+          const leading = await store.primaries()
+          const replicas = store.servers.filter((server) => !leading.includes(server))
+          for (const replica of replicas) replica.signal('SIGSTOP')
+          await pause(stallMs)
+          await old.kill()
+          for (const replica of replicas) replica.signal('SIGCONT')
+          return failover(store, old, lastsMs)
+        }
         case 'subscriber-kill':
           return `${await killSubscribers(store)} connections`
         case 'subscriber-overflow':

@@ -30,9 +30,9 @@ export function promisesOf({ scenario, verdict, figures, crashes }: Result): Row
   const bounds = scenario.bounds.map((bound: Bound) => {
     const value = bound.value(figures)
     return {
-      promise: `${bound.sentence}: at most ${shown(bound.max, bound.unit)}`,
+      promise: `${bound.sentence}: ${bound.atLeast ? 'at least' : 'at most'} ${shown(bound.limit, bound.unit)}`,
       figure: value === null ? 'not measured' : shown(value, bound.unit),
-      kept: value === null || value <= bound.max,
+      kept: value === null || (bound.atLeast ? value >= bound.limit : value <= bound.limit),
     }
   })
   return [

@@ -10,44 +10,53 @@ export type Bound = {
   sentence: string
   unit: 'ms' | 'count'
   value(figures: Figures): number | null
-  max: number
+  /** At most so much; with `atLeast`, at least. */
+  limit: number
+  atLeast?: true
 }
 
 const resumeP95: Bound = {
   sentence: 'resume after a lost connection, p95',
   unit: 'ms',
   value: ({ resumeMs }) => resumeMs.p95,
-  max: 3000,
+  limit: 3000,
 }
 const ghosts: Bound = {
   sentence: 'a dead member is shown as gone, longest',
   unit: 'ms',
   value: ({ ghostMs }) => ghostMs.max,
-  max: 25_000,
+  limit: 25_000,
 }
 const noLines: Bound = {
   sentence: 'join and leave lines on any screen',
   unit: 'count',
   value: ({ joinedLines, leftLines }) => joinedLines + leftLines,
-  max: 0,
+  limit: 0,
 }
-const pauseP99 = (max: number): Bound => ({
+const pauseP99 = (limit: number): Bound => ({
   sentence: 'delivery pause of a client during a fault, p99',
   unit: 'ms',
   value: ({ pauseMs }) => pauseMs.p99,
-  max,
+  limit,
 })
-const pauseMax = (max: number): Bound => ({
+const pauseMax = (limit: number): Bound => ({
   sentence: 'delivery pause of a client during a fault, longest',
   unit: 'ms',
   value: ({ pauseMs }) => pauseMs.max,
-  max,
+  limit,
 })
+const gapsShown: Bound = {
+  sentence: 'gap markers shown',
+  unit: 'count',
+  value: ({ gapMarkers }) => gapMarkers,
+  limit: 1,
+  atLeast: true,
+}
 const writeOutage: Bound = {
   sentence: 'write outage of a fault, longest',
   unit: 'ms',
   value: ({ writeOutageMs }) => writeOutageMs.max,
-  max: 10_000,
+  limit: 10_000,
 }
 
 export type Scenario = {
@@ -98,9 +107,9 @@ export const scenarios = {
       'subscriber-drop': 1,
       'redis-cut': 1,
       'clients-cut': 2,
-      'clients-silence': 0,
     },
-    bounds: [resumeP95],
+    // How long things take is the longer runs' business: this one has to hold on a busy machine.
+    bounds: [],
   },
   kills: {
     ...base,
@@ -123,7 +132,7 @@ export const scenarios = {
     rooms: 20,
     clients: 10,
     rate: 200,
-    faults: { failover: 30 },
+    faults: { failover: 15, 'failover-behind': 15 },
     bounds: [writeOutage],
   },
   'sentinel-async': {
@@ -133,7 +142,7 @@ export const scenarios = {
     rooms: 20,
     clients: 10,
     rate: 200,
-    faults: { failover: 30 },
+    faults: { failover: 15, 'failover-behind': 15 },
     tolerated: ['acked-lost', 'told-gap'],
     bounds: [writeOutage],
   },
@@ -145,7 +154,7 @@ export const scenarios = {
     rooms: 20,
     clients: 10,
     rate: 200,
-    faults: { 'node-kill': 30, failover: 5 },
+    faults: { 'node-kill': 30, failover: 3, 'failover-behind': 2 },
     bounds: [resumeP95, writeOutage],
   },
   subscriber: {
@@ -178,6 +187,18 @@ export const scenarios = {
       'clients-delay': 4,
     },
     bounds: [],
+  },
+  bounds: {
+    ...base,
+    sentence: 'a log of five messages: who was away longer is shown a gap, and its right size',
+    rooms: 2,
+    clients: 4,
+    rate: 80,
+    doors: true,
+    faults: { 'clients-cut': 4 },
+    tolerated: ['told-gap'],
+    bounds: [gapsShown],
+    settings: { PYCHAT_LOG_MESSAGES_MAX: '5' },
   },
 } as const satisfies Record<string, Scenario>
 

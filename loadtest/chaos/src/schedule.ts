@@ -30,6 +30,11 @@ export const faultTable = {
     needs: 'replicas',
     sentence: 'SIGKILL of a primary; a replica takes over',
   },
+  'failover-behind': {
+    lasts: [2000, 4000],
+    needs: 'replicas',
+    sentence: 'the same, its replicas stalled for the last second: they lack what it took',
+  },
   'subscriber-kill': { lasts: [0, 0], needs: null, sentence: "CLIENT KILL of all nodes' subscribers" },
   'subscriber-overflow': {
     lasts: [3000, 3000],
