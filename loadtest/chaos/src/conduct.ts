@@ -102,8 +102,16 @@ export async function conduct(store: Store, options: RunOptions): Promise<Run> {
         problems.push(`${fault.name}: ${error.message}`)
         return error.message
       })
+      const over = performance.now()
       if (await until(() => all.allWell(), healWithinMs)) record.healedAt = performance.now()
-      else problems.push(`${fault.name} (${record.detail}): not everybody was well within ${healWithinMs} ms`)
+      options.progress(
+        `fault ${done + 1}: ${fault.name}, ${record.detail}; ` +
+          (record.healedAt === null
+            ? 'not all well in time'
+            : `all well ${Math.round(record.healedAt - over)} ms later`),
+      )
+      if (record.healedAt === null)
+        problems.push(`${fault.name} (${record.detail}): not everybody was well within ${healWithinMs} ms`)
       if (!(await until(() => replicasFollow(store), replicasWithinMs, 200))) {
         problems.push(`${fault.name}: the replicas of Redis did not follow within ${replicasWithinMs} ms`)
       }
