@@ -460,7 +460,7 @@ export function createClient(options: ClientOptions, ports: ClientPorts): Client
     try {
       const item = outbox.add(id, text, ports.now(), inbox.position.view())
       if (item !== null) return null
-      if (outbox.pending().length < pendingMax) return 'Too much was sent in one go; try again in a moment.'
+      if (outbox.pending().length < pendingMax) return usedUpSentence
       return `Already ${pendingMax} messages wait to be sent; wait until some are.`
     } catch (error) {
       if (error instanceof CryptoInputError) return error.message
@@ -471,3 +471,4 @@ export function createClient(options: ClientOptions, ports: ClientPorts): Client
 
 const degradedSentence = 'The relay cannot take messages right now; yours wait here and go out when it can.'
 const unansweredSentence = 'The relay left messages without an answer; reconnecting.'
+const usedUpSentence = 'This session has sent as much as it may, and a new one begins; try again in a moment.'
