@@ -50,6 +50,8 @@ export const clientControlSchema = z.discriminatedUnion('t', [
   }),
   z.strictObject({ t: z.literal('leave'), id: requestId, room: roomIdSchema }),
   z.strictObject({ t: z.literal('members'), id: requestId, room: roomIdSchema, after: cursor }),
+  /** Asks for one session: a member, or one that left lately and whose frames the log still has. */
+  z.strictObject({ t: z.literal('member'), id: requestId, room: roomIdSchema, session: sessionIdSchema }),
   /** Asks for what stands in the room's log after a position: a page of deliveries. */
   z.strictObject({ t: z.literal('log'), id: requestId, room: roomIdSchema, epoch: epochSchema, seq: count }),
   z.strictObject({ t: z.literal('ping'), id: requestId }),
@@ -87,6 +89,7 @@ export const relayControlSchema = z.discriminatedUnion('t', [
     members: z.array(memberSchema).max(limits.rosterPageMembersMax),
     next: cursor.optional(),
   }),
+  z.strictObject({ t: z.literal('member'), id: requestId, room: roomIdSchema, member: memberSchema }),
   z.strictObject({ t: z.literal('left'), id: requestId, room: roomIdSchema }),
   /** Answer to "log": exactly `count` deliveries of this room follow, from `seq` + 1 on in `epoch`, before anything else. */
   z.strictObject({

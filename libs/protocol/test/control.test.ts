@@ -31,6 +31,7 @@ const fromClient: { [T in ClientControl['t']]: Extract<ClientControl, { t: T }> 
   join: { t: 'join', id: 1, room, session, secret, tag, profile },
   leave: { t: 'leave', id: 2, room },
   members: { t: 'members', id: 3, room, after: '64' },
+  member: { t: 'member', id: 6, room, session },
   log: { t: 'log', id: 5, room, epoch, seq: 7 },
   ping: { t: 'ping', id: 4 },
 }
@@ -45,6 +46,7 @@ const fromRelay: { [T in RelayControl['t']]: Extract<RelayControl, { t: T }> } =
   },
   joined: { t: 'joined', id: 1, room, epoch, seq: 9, counter: 0, count: 1, members: [member], next: '64' },
   members: { t: 'members', id: 3, room, members: [] },
+  member: { t: 'member', id: 6, room, member },
   left: { t: 'left', id: 2, room },
   log: { t: 'log', id: 5, room, epoch, seq: 7, count: 2, missed: 0, more: false },
   pong: { t: 'pong', id: 4 },
