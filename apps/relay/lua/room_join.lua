@@ -1,7 +1,7 @@
 -- Puts a session into a room, or moves it to a new owner (another connection of the same client).
 -- Safe to repeat: the same owner again changes nothing and tells nobody.
 -- KEYS[1] hash  room      epoch, seq, head, server, bytes, created, active, place,
---                         s:<session> = "<counter> <owner>"; "<counter> - <proof> <start>" when the session is gone
+--                         s:<session> = "<counter> <owner>"; when the session is gone "<counter> - <proof> <start> <tag> <since> <profile>"
 -- KEYS[2] hash  members   session -> "<since> <tag> <proof> <profile> <start>"; start: the log's end when it first came
 -- KEYS[3] hash  names     tag -> session
 -- KEYS[4] zset  gone      session by the time when its counter is forgotten
@@ -43,7 +43,7 @@ if value then
   since, old_tag, old_proof, old_profile, start = string.match(value, '^(%S+) (%S+) (%S+) (%S+) (%S+)$')
   counter, was = string.match(known[3], '^(%S+) (%S+)$')
 elseif known[3] then
-  counter, old_proof, start = string.match(known[3], '^(%S+) %- (%S+) (%S+)$')
+  counter, old_proof, start = string.match(known[3], '^(%S+) %- (%S+) (%S+) ')
 end
 if old_proof and old_proof ~= proof then
   return { 'session' }

@@ -13,8 +13,10 @@ local counter, owner = string.match(state or '', '^(%S+) (%S+)$')
 if owner ~= ARGV[2] then
   return 0
 end
-local _, tag, proof, _, start = string.match(redis.call('HGET', KEYS[2], session), '^(%S+) (%S+) (%S+) (%S+) (%S+)$')
-redis.call('HSET', KEYS[1], 's:' .. session, counter .. ' - ' .. proof .. ' ' .. start, 'active', ARGV[4])
+local since, tag, proof, profile, start = string.match(redis.call('HGET', KEYS[2], session),
+  '^(%S+) (%S+) (%S+) (%S+) (%S+)$')
+redis.call('HSET', KEYS[1], 's:' .. session, table.concat({ counter, '-', proof, start, tag, since, profile }, ' '),
+  'active', ARGV[4])
 redis.call('HDEL', KEYS[2], session)
 redis.call('HDEL', KEYS[3], tag)
 redis.call('ZADD', KEYS[4], now + tonumber(ARGV[5]), session)

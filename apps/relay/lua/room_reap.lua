@@ -12,8 +12,9 @@ for i = 1, #values, 2 do
   local session = values[i]
   local counter, owner = string.match(redis.call('HGET', KEYS[1], 's:' .. session) or '', '^(%S+) (%S+)$')
   if owner and string.sub(owner, 1, #prefix) == prefix then
-    local _, tag, proof, _, start = string.match(values[i + 1], '^(%S+) (%S+) (%S+) (%S+) (%S+)$')
-    redis.call('HSET', KEYS[1], 's:' .. session, counter .. ' - ' .. proof .. ' ' .. start, 'active', ARGV[2])
+    local since, tag, proof, profile, start = string.match(values[i + 1], '^(%S+) (%S+) (%S+) (%S+) (%S+)$')
+    redis.call('HSET', KEYS[1], 's:' .. session, table.concat({ counter, '-', proof, start, tag, since, profile }, ' '),
+      'active', ARGV[2])
     redis.call('HDEL', KEYS[2], session)
     redis.call('HDEL', KEYS[3], tag)
     redis.call('ZADD', KEYS[4], tonumber(ARGV[2]) + tonumber(ARGV[3]), session)

@@ -91,6 +91,8 @@ export interface Scripts {
   /** @returns how many members of the node were taken out */
   roomReap(keys: RoomKeys, room: RoomId, node: NodeId, now: number, keepMs: number): Promise<number>
   roomRoster(keys: RoomKeys, after: string): Promise<RosterPage>
+  /** Null for a session that never was in the room, or is forgotten. */
+  roomMember(keys: RoomKeys, session: SessionId): Promise<RosterEntry | null>
   /** @returns false when the lease is gone */
   nodeBeat(leaseKey: string, leaseMs: number): Promise<boolean>
 }
@@ -111,6 +113,7 @@ const scripts = {
   room_position: { keys: 2, lua: epochPart + source('room_position') },
   room_log: { keys: 2, lua: source('room_log') },
   room_reap: { keys: 7, lua: source('room_reap') },
+  room_member: { keys: 2, lua: source('room_member') },
   room_roster: { keys: 3, lua: rosterPart + source('room_roster') },
   node_beat: { keys: 1, lua: source('node_beat') },
 } as const
@@ -269,6 +272,10 @@ export function createScripts(server: (slot: number) => StoreServer, log: LogLim
       return readPage(
         (await call(at, 'room_roster', keys.room, keys.members, keys.roster, after, page)) as string[],
       )
+    },
+    async roomMember(keys, session) {
+      const reply = await call(server(keys.slot), 'room_member', keys.room, keys.members, session)
+      return readPage(reply as string[]).entries[0] ?? null
     },
     async nodeBeat(leaseKey, leaseMs) {
       return (await call(server(slotOf(leaseKey)), 'node_beat', leaseKey, leaseMs)) === 1

@@ -57,7 +57,9 @@ type MemoryMember = {
   start: number
 }
 
-type GoneSession = { proof: string; counter: number; start: number; until: number }
+type GoneSession = Pick<MemoryMember, 'tag' | 'profile' | 'proof' | 'counter' | 'since' | 'start'> & {
+  until: number
+}
 
 type MemoryRoom = {
   idBytes: Uint8Array
@@ -145,7 +147,7 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
     events.deliver(room, Buffer.from(encodeControl(message)), false)
   }
 
-  function describe(session: SessionId, member: MemoryMember): Member {
+  function describe(session: SessionId, member: Omit<Member, 'session'>): Member {
     const { tag, profile, counter, since } = member
     return { session, tag, profile, counter, since }
   }
@@ -234,8 +236,8 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
     room.members.delete(membership.session)
     room.names.delete(member.tag)
     room.gone.delete(membership.session)
-    const { proof, counter, start } = member
-    room.gone.set(membership.session, { proof, counter, start, until: now + keepMs })
+    const { tag, profile, proof, counter, since, start } = member
+    room.gone.set(membership.session, { tag, profile, proof, counter, since, start, until: now + keepMs })
     room.lastActiveAt = now
     if (room.members.size === 0) {
       room.until = now + keepMs
@@ -323,6 +325,11 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
     async members(id, after) {
       const room = rooms.get(id)
       return room === undefined ? { members: [], next: null } : page(room, Number(after))
+    },
+    async member(id, session) {
+      const room = rooms.get(id)
+      const found = room?.members.get(session) ?? room?.gone.get(session)
+      return found === undefined ? null : describe(session, found)
     },
     local() {
       const counts = new Map<RoomId, number>()

@@ -548,6 +548,10 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
       }
       return { members, next: page.next }
     },
+    async member(id, session) {
+      const entry = await scripts.roomMember(roomKeys(keyPrefix, id), session).catch(away)
+      return entry === null ? null : memberOf(entry)
+    },
     local() {
       const counts = new Map<RoomId, number>()
       for (const room of rooms.values()) if (room.members.size > 0) counts.set(room.id, room.members.size)

@@ -115,6 +115,8 @@ export interface Rooms {
   log(membership: Membership, epoch: Epoch, seq: number): Promise<LogPage | null>
   /** A page of the roster. @param after a cursor from this roster  @throws StoreError */
   members(room: RoomId, after: string): Promise<{ members: Member[]; next: string | null }>
+  /** One session: a member, or one that left less than ten minutes ago. Null for an unknown one. @throws StoreError */
+  member(room: RoomId, session: SessionId): Promise<Member | null>
   /** Rooms with a member on this node and how many are here. */
   local(): Map<RoomId, number>
   /** Figures of rooms, unknown rooms left out. @throws StoreError */

@@ -206,6 +206,9 @@ export class Session implements SocketHandler {
       case 'members':
         this.#run(this.#members(message))
         return
+      case 'member':
+        this.#run(this.#member(message))
+        return
       case 'log':
         this.#run(this.#log(message))
         return
@@ -389,36 +392,28 @@ export class Session implements SocketHandler {
     this.#send({ t: 'left', id: message.id, room: message.room })
   }
 
-  async #members(message: ClientControlOf<'members'>): Promise<void> {
-    const { id, room, after } = message
-    if (!this.#joined.some((entry) => entry.room === room && entry.membership !== null)) {
-      return this.#refuse(id, 'not-member')
-    }
-    if (this.#pendingRequests >= pendingRequestsMax) return this.#refuse(id, 'too-fast', unavailableRetryMs)
-    this.#pendingRequests += 1
-    try {
+  #members({ id, room, after }: ClientControlOf<'members'>): Promise<void> {
+    return this.#read(id, room, async () => {
       const { members, next } = await this.#context.rooms.members(room, after)
       this.#send({ t: 'members', id, room, members, ...(next === null ? {} : { next }) })
-    } catch (error) {
-      if (!isStoreFault(error)) throw error
-      this.#refuse(id, 'unavailable', unavailableRetryMs)
-    } finally {
-      this.#pendingRequests -= 1
-    }
+    })
   }
 
-  async #log(message: ClientControlOf<'log'>): Promise<void> {
-    const { id, room } = message
-    const membership = this.#joined.find((entry) => entry.room === room)?.membership ?? null
-    if (membership === null) return this.#refuse(id, 'not-member')
-    // A page waits for the one before to be read: whoever asks without reading is not a slow reader yet.
-    const isFull = this.socket.bufferedBytes() > limits.logPageBytesMax
-    if (isFull || this.#pendingRequests >= pendingRequestsMax) {
-      return this.#refuse(id, 'too-fast', unavailableRetryMs)
-    }
-    this.#pendingRequests += 1
-    try {
-      const page = await this.#context.rooms.log(membership, message.epoch, message.seq)
+  #member({ id, room, session }: ClientControlOf<'member'>): Promise<void> {
+    return this.#read(id, room, async () => {
+      const member = await this.#context.rooms.member(room, session)
+      if (member === null) this.#refuse(id, 'not-member')
+      else this.#send({ t: 'member', id, room, member })
+    })
+  }
+
+  #log({ id, room, ...after }: ClientControlOf<'log'>): Promise<void> {
+    return this.#read(id, room, async (membership) => {
+      // A page waits for the one before to be read: whoever asks without reading is not a slow reader yet.
+      if (this.socket.bufferedBytes() > limits.logPageBytesMax) {
+        return this.#refuse(id, 'too-fast', unavailableRetryMs)
+      }
+      const page = await this.#context.rooms.log(membership, after.epoch, after.seq)
       if (page === null) return this.#refuse(id, 'not-member')
       const { epoch, seq, missed, deliveries, more } = page
       const count = deliveries.length
@@ -426,6 +421,17 @@ export class Session implements SocketHandler {
       for (const delivery of deliveries) this.socket.sendBinary(delivery)
       this.#context.figures.logPages += 1
       this.#context.figures.logDeliveries += count
+    })
+  }
+
+  /** Runs a request that reads from a room this connection is in, a bounded number at once. */
+  async #read(id: number, room: RoomId, answer: (membership: Membership) => Promise<void>): Promise<void> {
+    const membership = this.#joined.find((entry) => entry.room === room)?.membership ?? null
+    if (membership === null) return this.#refuse(id, 'not-member')
+    if (this.#pendingRequests >= pendingRequestsMax) return this.#refuse(id, 'too-fast', unavailableRetryMs)
+    this.#pendingRequests += 1
+    try {
+      await answer(membership)
     } catch (error) {
       if (!isStoreFault(error)) throw error
       this.#refuse(id, 'unavailable', unavailableRetryMs)

@@ -184,13 +184,13 @@ describe('scripts', () => {
   describe('room_leave', () => {
     it('keeps the counter, frees the name, tells members once', async () => {
       const asked = request(room)
-      const { session, proof } = asked
+      const { session, tag, proof, profile } = asked
       await join(asked)
       await published()
       expect(await scripts.roomLeave(keys, room, session, owner, 'left', now, keepMs)).toBe(true)
       const after = await state()
       expect(after).toMatchObject([
-        { [`s:${session}`]: `0 - ${proof} 0` },
+        { [`s:${session}`]: `0 - ${proof} 0 ${tag} ${now} ${profile}` },
         {},
         {},
         [session, `${now + keepMs}`],
@@ -465,6 +465,20 @@ describe('scripts', () => {
       )
       expect(second.next).toBeNull()
       expect(await scripts.roomRoster(roomKeys(prefix, newRoom()), '0')).toEqual({ entries: [], next: null })
+    })
+  })
+
+  describe('room_member', () => {
+    it('tells who is here and who is gone alike, and nobody else', async () => {
+      const asked = request(room)
+      const { session, tag, profile } = asked
+      expect(await scripts.roomMember(keys, session)).toBeNull()
+      await join(asked)
+      const member = { session, tag, profile, counter: 0, since: now }
+      expect(await scripts.roomMember(keys, session)).toEqual({ ...member, owner })
+      await scripts.roomPublish(keys, session, owner, 1, now, frame(session, 1))
+      await scripts.roomLeave(keys, room, session, owner, 'left', now, keepMs)
+      expect(await scripts.roomMember(keys, session)).toEqual({ ...member, counter: 1, owner: '-' })
     })
   })
 

@@ -576,6 +576,20 @@ export function roomsContract(
       expect(await node.rooms.log(old.membership, old.epoch, 0)).toBeNull()
     })
 
+    it('tells who somebody was that left, while it is remembered', async () => {
+      await joined(node, request(room))
+      const asked = request(room)
+      const { session, tag, profile } = asked
+      const bob = await joined(node, asked)
+      await publish(node, bob, 1)
+      const member = { session, tag, profile, counter: 1, since: expect.any(Number) }
+      expect(await node.rooms.member(room, session)).toEqual(member)
+      await node.rooms.leave(bob.membership, 'left')
+      expect(await node.rooms.member(room, session)).toEqual(member)
+      expect(await node.rooms.member(room, newSession())).toBeNull()
+      expect(await node.rooms.member(newRoom(), session)).toBeNull()
+    })
+
     it('keeps the place of a lost member for the grace time, then tells that it is lost', async () => {
       const patient = await newNode({ graceMs: 15_000 })
       await joined(patient, request(room))

@@ -634,6 +634,24 @@ describe('catching up', () => {
     expect(stuck.last('refused')).toMatchObject({ id: 2, code: 'too-fast', retryMs: expect.any(Number) })
   })
 
+  test('a member may ask who somebody was, a stranger may not', async () => {
+    const { peer, join, open } = await room3()
+    const other = open()
+    other.say({ t: 'member', id: 2, room: join.room, session: join.session })
+    await settle()
+    expect(other.last('refused')).toMatchObject({ id: 2, code: 'not-member' })
+    other.say(joinMessage(3, { room: join.room }))
+    await settle()
+    peer.say({ t: 'leave', id: 4, room: join.room })
+    other.say({ t: 'member', id: 5, room: join.room, session: join.session })
+    await settle()
+    const { tag, profile } = join
+    expect(other.last('member')).toMatchObject({ id: 5, member: { session: join.session, tag, profile } })
+    other.say({ t: 'member', id: 6, room: join.room, session: 'f'.repeat(32) })
+    await settle()
+    expect(other.last('refused')).toMatchObject({ id: 6, code: 'not-member' })
+  })
+
   test('a log that the store cannot give is refused as unavailable', async () => {
     const { open } = house((rooms) => ({
       ...rooms,

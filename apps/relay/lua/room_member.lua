@@ -1,0 +1,16 @@
+-- Tells one session of a room: a member, or one that is gone and not forgotten yet. Changes nothing.
+-- KEYS[1] hash  room      s:<session>, as room_join.lua says
+-- KEYS[2] hash  members   session -> "<since> <tag> <proof> <profile> <start>"
+-- ARGV[1] hex   session
+-- Returns a roster page (roster_page.lua) of this one session, or of none.
+local session = ARGV[1]
+local state = redis.call('HGET', KEYS[1], 's:' .. session)
+if not state then
+  return { '' }
+end
+local value = redis.call('HGET', KEYS[2], session)
+if not value then
+  local proof, start, tag, since, profile = string.match(state, '^%S+ %- (%S+) (%S+) (%S+) (%S+) (%S+)$')
+  value = since .. ' ' .. tag .. ' ' .. proof .. ' ' .. profile .. ' ' .. start
+end
+return { '', session, value, state }
