@@ -80,6 +80,8 @@ export function createNemesis(topology: Topology, traffic: Traffic): Nemesis {
           const leading = await store.primaries()
           const replicas = store.servers.filter((server) => !leading.includes(server))
           for (const replica of replicas) replica.signal('SIGSTOP')
+          // What is on its way to a stopped replica would still reach it: only what has no connection is lost.
+          await old.command('CLIENT', 'KILL', 'TYPE', 'replica')
           await pause(stallMs)
           await old.kill()
           for (const replica of replicas) replica.signal('SIGCONT')

@@ -326,7 +326,11 @@ describe('scripts', () => {
         },
       })
       const told = decodeDelivery(delivery?.body as Buffer)
-      expect(told).toMatchObject({ room, seq: 3 + leap + 1, epoch: (reset?.body as { epoch: Epoch }).epoch })
+      expect(told).toMatchObject({
+        room,
+        seq: 3 + leap + 1,
+        epoch: (reset as { body: { epoch: Epoch } }).body.epoch,
+      })
       expect(told.epoch).not.toBe(epoch)
       expect(await scripts.roomPosition(keys)).toEqual({ epoch: told.epoch, seq: 3 + leap + 1 })
     })
