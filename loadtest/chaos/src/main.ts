@@ -7,18 +7,26 @@ import { parseArgs } from 'node:util'
 import { conduct } from './conduct.ts'
 import { figuresOf } from './figures.ts'
 import { judge } from './judge.ts'
+import type { Outcome } from './outcome.ts'
 import { type PlantableFault, plantableFaults } from './planted.ts'
 import { endAll, runFolder } from './processes.ts'
-import { kept, page, promisesOf, type Result } from './report.ts'
+import { outcomeOf } from './report.ts'
 import { type Scenario, type ScenarioName, scenarioNames, scenarios } from './scenarios.ts'
 import type { FaultName } from './schedule.ts'
+import { slow } from './slow.ts'
 import { givenStore, type StoreKind, startStore, storeKinds } from './stores.ts'
+import { storm } from './storm.ts'
+
+/** Runs without keys and without a schedule, which measure what thousands of members or megabytes do. */
+const measured = ['storm', 'slow'] as const
+const names = [...scenarioNames, ...measured]
+type Name = ScenarioName | (typeof measured)[number]
 
 const usage = `npm run chaos -- [--scenario NAME] [options]
 
 Starts real relay nodes and a real Redis on loopback, lets many clients talk, breaks things, and judges what they saw.
 
-  --scenario NAME     ${scenarioNames.join(', ')}, or all; short unless given
+  --scenario NAME     ${names.join(', ')}, or all; short unless given
   --seed N            repeats a run's schedule of faults; printed with each result
   --faults N          so many faults in all, in the scenario's proportions
   --duration 60s      goes on with new schedules until then (s, m or h)
@@ -85,9 +93,7 @@ function readOptions(args: string[]) {
   const unitMs = { s: 1000, m: 60_000, h: 3_600_000 }[duration?.[2] ?? 's'] ?? 1000
   return {
     names:
-      values.scenario === 'all'
-        ? scenarioNames
-        : [oneOf('scenario', values.scenario, [...scenarioNames, 'all']) as ScenarioName],
+      values.scenario === 'all' ? names : [oneOf('scenario', values.scenario, [...names, 'all']) as Name],
     seed: whole('seed', 0) ?? Math.floor(Math.random() * 1_000_000),
     faults: whole('faults', 0),
     durationMs: duration ? Number(duration[1]) * unitMs : null,
@@ -137,7 +143,12 @@ function inProportion(faults: Scenario['faults'], total: number): Scenario['faul
 const say = (text: string) => process.stderr.write(`chaos: ${text}\n`)
 let interrupted = false
 
-async function runOne(name: ScenarioName, options: Options): Promise<Result> {
+async function runOne(name: Name, options: Options): Promise<Outcome> {
+  const seeded = options.args.includes('--seed')
+    ? options.args
+    : [...options.args, '--seed', String(options.seed)]
+  const command = `npm run chaos -- ${seeded.join(' ')}`
+  if (name === 'storm' || name === 'slow') return measure(name, command, options)
   const scenario = adjusted(scenarios[name], options)
   const startedAt = performance.now()
   say(`${name}, seed ${options.seed}: ${scenario.sentence}`)
@@ -152,24 +163,38 @@ async function runOne(name: ScenarioName, options: Options): Promise<Result> {
   })
   for (const server of store.servers) await server.kill()
   say('judging')
-  const seeded = options.args.includes('--seed')
-    ? options.args
-    : [...options.args, '--seed', String(options.seed)]
-  return {
+  return outcomeOf({
     name,
     scenario,
     seed: options.seed,
-    command: `npm run chaos -- ${seeded.join(' ')}`,
+    command,
     seconds: (performance.now() - startedAt) / 1000,
     verdict: judge(history, { gapsAreLoss: !scenario.tolerated.some((each) => each === 'told-gap') }),
     figures: figuresOf(history),
     crashes,
     problems,
     ownDelayMs,
-  }
+  })
 }
 
-function asJson(results: readonly Result[]): string {
+async function measure(name: (typeof measured)[number], command: string, options: Options): Promise<Outcome> {
+  say(`${name}, seed ${options.seed}`)
+  const store = options.redisUrl === null ? await startStore('single') : givenStore(options.redisUrl)
+  const all = { seed: options.seed, command, progress: say }
+  const outcome =
+    name === 'storm'
+      ? await storm(store, {
+          ...all,
+          clients: options.clients ?? 10_000,
+          rate: options.rate ?? 1000,
+          nodes: options.nodes ?? 3,
+        })
+      : await slow(store, { ...all, clients: options.clients ?? 100, rate: options.rate ?? 200 })
+  for (const server of store.servers) await server.kill()
+  return outcome
+}
+
+function asJson(outcomes: readonly Outcome[]): string {
   const [cpu] = cpus()
   const value = {
     date: new Date().toISOString(),
@@ -180,19 +205,17 @@ function asJson(results: readonly Result[]): string {
       node: process.version,
     },
     runs: Object.fromEntries(
-      results.map((result) => [
-        result.name,
+      outcomes.map(({ name, kept, seed, command, seconds, promises, figures }) => [
+        name,
         {
-          kept: kept(result),
-          seed: result.seed,
-          command: result.command,
-          seconds: Math.round(result.seconds),
+          kept,
+          seed,
+          command,
+          seconds: Math.round(seconds),
           promises: Object.fromEntries(
-            promisesOf(result).map(({ promise, figure, kept }) => [promise, { figure, kept }]),
+            promises.map(({ promise, figure, kept }) => [promise, { figure, kept }]),
           ),
-          figures: result.figures,
-          ownDelayMs: result.ownDelayMs,
-          missingBehindGapMarkers: result.verdict.toldMissing,
+          figures,
         },
       ]),
     ),
@@ -206,19 +229,19 @@ async function main(): Promise<number> {
     process.stdout.write(usage)
     return 0
   }
-  const results: Result[] = []
+  const outcomes: Outcome[] = []
   for (const name of options.names) {
-    const result = await runOne(name, options)
-    results.push(result)
-    process.stdout.write(`${page(result)}\n`)
+    const outcome = await runOne(name, options)
+    outcomes.push(outcome)
+    process.stdout.write(`${outcome.page}\n`)
     if (interrupted) break
   }
   if (options.json !== null) {
     mkdirSync(dirname(options.json), { recursive: true })
-    writeFileSync(options.json, asJson(results))
+    writeFileSync(options.json, asJson(outcomes))
   }
   if (options.keep) say(`logs are in ${runFolder()}`)
-  return results.every(kept) ? 0 : 1
+  return outcomes.every(({ kept }) => kept) ? 0 : 1
 }
 
 process.on('SIGINT', () => {

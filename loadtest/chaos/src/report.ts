@@ -1,6 +1,7 @@
 // What a run comes to: kept or broken, and a page in Markdown that says so with the figures. Pure.
 import type { Figures, Spread } from './figures.ts'
 import { type FaultClass, faultClasses, type Verdict } from './judge.ts'
+import { type Outcome, type PromiseRow, promiseTable } from './outcome.ts'
 import type { Bound, Scenario } from './scenarios.ts'
 
 export type Result = {
@@ -17,9 +18,7 @@ export type Result = {
   ownDelayMs: number
 }
 
-type Row = { promise: string; figure: string; kept: boolean }
-
-export function promisesOf({ scenario, verdict, figures, crashes }: Result): Row[] {
+function promisesOf({ scenario, verdict, figures, crashes }: Result): PromiseRow[] {
   const { broken } = verdict
   const tolerated = new Set<FaultClass>(scenario.tolerated)
   const classes = (Object.keys(faultClasses) as FaultClass[]).map((name) => ({
@@ -52,24 +51,32 @@ export function promisesOf({ scenario, verdict, figures, crashes }: Result): Row
   ]
 }
 
-export function kept(result: Result): boolean {
-  return promisesOf(result).every((row) => row.kept)
+export function outcomeOf(result: Result): Outcome {
+  const promises = promisesOf(result)
+  const { name, seconds, seed, command, figures, ownDelayMs, verdict } = result
+  const kept = promises.every((row) => row.kept)
+  return {
+    name,
+    kept,
+    page: page(result, promises, kept),
+    promises,
+    seconds,
+    seed,
+    command,
+    figures: { ...figures, ownDelayMs, missingBehindGapMarkers: verdict.toldMissing },
+  }
 }
 
-export function page(result: Result): string {
+function page(result: Result, promises: readonly PromiseRow[], kept: boolean): string {
   const { scenario, verdict, figures } = result
   const lines = [
-    `# ${result.name}: ${kept(result) ? 'kept' : 'BROKEN'}`,
+    `# ${result.name}: ${kept ? 'kept' : 'BROKEN'}`,
     '',
     `${scenario.sentence}. ${scenario.nodes} nodes, ${scenario.rooms} rooms x ${scenario.clients} clients, ` +
       `${scenario.rate} messages/s, Redis ${scenario.redis}, PYCHAT_ACK_REPLICAS=${scenario.ackReplicas}, seed ` +
       `${result.seed}, ${Math.round(result.seconds)} s. Again: \`${result.command}\``,
     '',
-    '| Promise | Figure | |',
-    '|---|---|---|',
-    ...promisesOf(result).map(
-      ({ promise, figure, kept }) => `| ${promise} | ${figure} | ${kept ? 'kept' : 'BROKEN'} |`,
-    ),
+    ...promiseTable(promises),
     '',
     '| Figure | p50 | p95 | p99 | longest | of |',
     '|---|---|---|---|---|---|',
