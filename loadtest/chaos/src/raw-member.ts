@@ -34,9 +34,13 @@ export class RawMember {
   readonly room: string
   /** Messages that its log did not have any more. */
   missed = 0
+  /** Gaps of unknown size. */
+  unknownGaps = 0
   /** Deliveries behind its place, which a relay may repeat. */
   repeated = 0
   received = 0
+  /** Beacons that named another place than where this member stood. */
+  beaconsElsewhere = 0
   joins = 0
   inRoom = false
   node: RelayNode | null = null
@@ -152,14 +156,18 @@ export class RawMember {
         this.#events.joined?.()
         return
       case 'log':
-        this.missed += message.missed ?? 0
+        if (message.missed === undefined) this.unknownGaps += 1
+        else this.missed += message.missed
+        // What came meanwhile stays: the answer repeats it.
+        this.#seq = this.#epoch === message.epoch ? Math.max(this.#seq, message.seq) : message.seq
         this.#epoch = message.epoch
-        this.#seq = message.seq
         this.#answer = { left: message.count, more: message.more }
         this.#answered()
         return
       case 'position':
-        if (message.epoch !== this.#epoch || message.seq !== this.#seq) this.#ask()
+        if (message.epoch === this.#epoch && message.seq === this.#seq) return
+        this.beaconsElsewhere += 1
+        this.#ask()
         return
       case 'goaway':
         setTimeout(() => this.socket?.close(1000), message.afterMs)
