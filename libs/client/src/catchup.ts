@@ -4,11 +4,8 @@
 import { errorTable, limits, type RelayControlOf } from '@pychat/protocol'
 import type { ClientPorts } from './ports.ts'
 import type { Place } from './position.ts'
+import { answerTimeoutMs, laterMs } from './retry.ts'
 
-/** Longest silence of a relay that was asked. */
-const progressTimeoutMs = 10_000
-const retryMs = 1000
-const retryMaxMs = 30_000
 /** Answers of one catching up that may jump: each epoch that ended is one. */
 const jumpsMax = 16
 
@@ -69,7 +66,7 @@ export function createCatchup(
   }
   const watch = () => {
     heard = false
-    after(progressTimeoutMs, () => {
+    after(answerTimeoutMs, () => {
       if (heard) watch()
       else events.broken('The relay did not send the missed messages in time.')
     })
@@ -121,8 +118,7 @@ export function createCatchup(
       else if (errorTable[message.code].retry === 'never') events.broken(errorTable[message.code].sentence)
       else {
         pausing = true
-        const waitMs = Math.min(message.retryMs ?? retryMs, retryMaxMs)
-        after(waitMs + Math.floor(ports.jitter() * Math.max(waitMs, retryMs)), ask)
+        after(laterMs(message, ports.jitter()), ask)
       }
       return true
     },

@@ -100,6 +100,7 @@ export function createClient(options: ClientOptions, ports: ClientPorts): Client
   })
   const loading = createRosterLoading({
     ask: (after) => request({ t: 'members', after }),
+    loaded,
     late: () => connection.restart('The relay did not send the list of users in time.'),
     setTimer: ports.setTimer,
   })
@@ -121,8 +122,8 @@ export function createClient(options: ClientOptions, ports: ClientPorts): Client
         if (verdict === 'forged') emit('unreadable', { from: username })
         if (verdict === 'ours' && ackReplicas === 0) acknowledge(counter, 0)
       },
-      loadRoster: () => loading.begin((members) => loaded(members, false)),
       askLog: ({ epoch, seq }) => request({ t: 'log', epoch, seq }),
+      askMember: (id) => request({ t: 'member', session: id }),
       notMember: rejoin,
       broken: (detail) => connection.restart(detail),
     },
@@ -182,7 +183,9 @@ export function createClient(options: ClientOptions, ports: ClientPorts): Client
     return lastRequest
   }
 
-  function request(message: { t: 'members'; after: string } | ({ t: 'log' } & Place)): number {
+  function request(
+    message: { t: 'members'; after: string } | { t: 'member'; session: SessionId } | ({ t: 'log' } & Place),
+  ): number {
     const id = nextRequest()
     connection.send({ ...message, id, room: room.id })
     return id
@@ -231,6 +234,7 @@ export function createClient(options: ClientOptions, ports: ClientPorts): Client
         if (loading.isAsked(message.id)) loading.page(message)
         return
       case 'log':
+      case 'member':
         return inbox.answer(message)
       case 'refused':
         return refused(message)
@@ -238,7 +242,6 @@ export function createClient(options: ClientOptions, ports: ClientPorts): Client
         if (message.id === leaveRequest?.id) leaveRequest.done()
         return
       case 'arrived':
-        inbox.forgive(message.member.session)
         if (loading.active) loading.arrived(message.member)
         else roster.add(message.member, false)
         return
@@ -275,7 +278,7 @@ export function createClient(options: ClientOptions, ports: ClientPorts): Client
     inRoom = true
     inbox.enter({ epoch: message.epoch, seq: message.seq })
     acknowledgeLater(message.counter, 0)
-    loading.begin((members) => loaded(members, true), message)
+    loading.begin(message)
   }
 
   /** Leaves as who we were and joins as somebody new. Only when nothing waits: a frame is never sealed twice. */
@@ -308,13 +311,10 @@ export function createClient(options: ClientOptions, ports: ClientPorts): Client
     connection.send({ t: 'leave', id, room: room.id })
   }
 
-  function loaded(members: ReadonlyMap<SessionId, Member>, joining: boolean) {
+  function loaded(members: ReadonlyMap<SessionId, Member>) {
     roster.keepOnly(new Set(members.keys()))
-    for (const member of members.values()) {
-      inbox.forgive(member.session)
-      roster.add(member, !everReady)
-    }
-    if (joining) ready()
+    for (const member of members.values()) roster.add(member, !everReady)
+    ready()
     inbox.release()
   }
 

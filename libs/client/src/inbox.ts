@@ -1,6 +1,7 @@
 // The one order in which everything of the room is worked off: answers to `log` first, then what came live, each at
-// its place (docs/protocol.md, sections 7.1 to 7.3). Live things wait while the roster loads or something is missing.
-// What a delivery says is `opening`'s part, how the log is read `catchup`'s. Nothing here throws on what a relay sends.
+// its place (docs/protocol.md, sections 7.1 to 7.3). Live things wait while the roster loads or something is missing,
+// and all that comes after a frame waits until its sender is known. What a delivery says is `opening`'s part, how the
+// log is read `catchup`'s, who an unknown sender is `sender-lookup`'s. Nothing here throws on what a relay sends.
 import {
   type Delivery,
   decodeDelivery,
@@ -18,11 +19,12 @@ import { createOpening, type OpeningEvents } from './opening.ts'
 import type { ClientPorts } from './ports.ts'
 import { createPosition, type Place, type Position } from './position.ts'
 import type { Roster } from './roster.ts'
+import { createSenderLookup } from './sender-lookup.ts'
 
 /** What may wait while something is missing: beyond it the log is read instead. */
 const waitingMax = 4096
 const waitingBytesMax = 8 * 1024 * 1024
-/** Sessions that a whole roster did not name: their frames are not asked about again until it changes. */
+/** Sessions that the relay could not name: it is not asked about each of their frames. */
 const strangersMax = 1024
 
 type Heard = Delivery & { session: SessionId }
@@ -39,10 +41,10 @@ export type InboxEvents = OpeningEvents & {
   isOwn(session: SessionId): boolean
   /** An own frame came back. */
   own(session: SessionId, counter: number, delivery: Delivery): void
-  /** Ask for the roster again; `release` follows. */
-  loadRoster(): void
   /** Sends a `log` from there. @returns its id */
   askLog(from: Place): number
+  /** Sends a `member`. @returns its id */
+  askMember(session: SessionId): number
   /** The relay does not know us as a member. */
   notMember(): void
   /** This connection cannot be understood any more. */
@@ -51,7 +53,7 @@ export type InboxEvents = OpeningEvents & {
 
 export type Inbox = {
   readonly position: Position
-  /** Whether missed messages are on their way. */
+  /** Whether missed messages, or the name of a sender, are on their way. */
   readonly catchingUp: boolean
   /** On joining: the log's end as the relay tells it. */
   enter(at: Place): void
@@ -62,15 +64,13 @@ export type Inbox = {
   restartAt(place: Place, was: Place): void
   /** Runs when everything that came before is worked off, and everything missed with it. */
   afterwards(run: () => void): void
-  answer(message: RelayControlOf<'log'>): void
-  /** @returns whether it was about the log */
+  answer(message: RelayControlOf<'log' | 'member'>): void
+  /** @returns whether it was about the log or a sender */
   refused(message: RelayControlOf<'refused'>): boolean
   /** Everything waits until `release`. */
   hold(): void
   /** The roster is complete. */
   release(): void
-  /** A member came: a stranger may be known now. */
-  forgive(session: SessionId): void
   /** The connection is gone: what still waits will not be completed. */
   reset(): void
 }
@@ -106,6 +106,21 @@ export function createInbox(
     },
     ports,
   )
+  const lookup = createSenderLookup(
+    {
+      ask: events.askMember,
+      found(session, member) {
+        // Who came in meanwhile is known in any case.
+        if (member === null || !roster.recall(member)) {
+          if (strangers.size >= strangersMax) strangers.clear()
+          strangers.add(session)
+        }
+        drain()
+      },
+      broken: events.broken,
+    },
+    ports,
+  )
 
   function moved(to: Place, told: number | null): boolean {
     const from = position.place() as Place
@@ -125,6 +140,7 @@ export function createInbox(
 
   function clear() {
     catchup.cancel()
+    lookup.cancel()
     page = []
     live = []
     liveBytes = 0
@@ -151,7 +167,7 @@ export function createInbox(
     if (draining) return
     draining = true
     try {
-      while (!held && step()) {}
+      while (!held && !lookup.active && step()) {}
     } finally {
       draining = false
     }
@@ -161,7 +177,7 @@ export function createInbox(
   function step(): boolean {
     const next = page[0]
     if (next) {
-      if (isFromStranger(next)) return true
+      if (looksUpSender(next)) return true
       page.shift()
       take(next)
       return true
@@ -180,11 +196,7 @@ export function createInbox(
     }
     const item = live[0]
     if (!item) return false
-    if (
-      item.kind === 'delivery' &&
-      position.side(item.delivery) === 'next' &&
-      isFromStranger(item.delivery)
-    ) {
+    if (item.kind === 'delivery' && position.side(item.delivery) === 'next' && looksUpSender(item.delivery)) {
       return true
     }
     if (!workOff(item)) return true
@@ -232,12 +244,10 @@ export function createInbox(
     return true
   }
 
-  function isFromStranger({ session }: Heard): boolean {
+  /** @returns whether the relay had to be asked who said it */
+  function looksUpSender({ session }: Heard): boolean {
     if (events.isOwn(session) || roster.find(session) || strangers.has(session)) return false
-    if (strangers.size >= strangersMax) strangers.clear()
-    strangers.add(session)
-    held = true
-    events.loadRoster()
+    lookup.begin(session)
     return true
   }
 
@@ -256,7 +266,7 @@ export function createInbox(
   return {
     position,
     get catchingUp() {
-      return catchup.active
+      return catchup.active || lookup.active
     },
     enter(at) {
       clear()
@@ -282,9 +292,10 @@ export function createInbox(
     restartAt: (place, was) => push({ kind: 'reset', place, was }),
     afterwards: (run) => push({ kind: 'then', run }),
     answer(message) {
-      if (catchup.answer(message)) drain()
+      if (message.t === 'member') lookup.answer(message)
+      else if (catchup.answer(message)) drain()
     },
-    refused: (message) => catchup.refused(message),
+    refused: (message) => catchup.refused(message) || lookup.refused(message),
     hold() {
       held = true
     },
@@ -292,7 +303,6 @@ export function createInbox(
       held = false
       drain()
     },
-    forgive: (session) => void strangers.delete(session),
     reset() {
       clear()
       held = true

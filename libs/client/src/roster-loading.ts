@@ -1,14 +1,14 @@
 // A roster on its way: pages asked for one after the other, and who came or left meanwhile. What is done with the whole
 // list is the client's part (docs/protocol.md, sections 4.1 "members" and 8).
 import type { Member, SessionId } from '@pychat/protocol'
+import { answerTimeoutMs } from './retry.ts'
 
 const pagesMax = 1024
-const timeoutMs = 10_000
 
 export type RosterLoading = {
   readonly active: boolean
-  /** Starts unless a list is on its way already. @param first the page that came with `joined` */
-  begin(then: (members: ReadonlyMap<SessionId, Member>) => void, first?: RosterPage): void
+  /** @param first the page that came with `joined` */
+  begin(first: RosterPage): void
   /** @returns whether this id is of the page that was asked for last */
   isAsked(id: number | undefined): boolean
   page(page: RosterPage): void
@@ -22,6 +22,7 @@ export type RosterPage = { members: readonly Member[]; next?: string | undefined
 export function createRosterLoading(ports: {
   /** Sends a `members`. @returns its id */
   ask(after: string): number
+  loaded(members: ReadonlyMap<SessionId, Member>): void
   late(): void
   setTimer(ms: number, fn: () => void): () => void
 }): RosterLoading {
@@ -30,7 +31,6 @@ export function createRosterLoading(ports: {
     members: Map<SessionId, Member>
     departed: Set<SessionId>
     pages: number
-    then: (members: ReadonlyMap<SessionId, Member>) => void
     cancelTimer: () => void
   }
   let current: Current | null = null
@@ -50,29 +50,27 @@ export function createRosterLoading(ports: {
       current.request = ports.ask(next)
       return
     }
-    const done = current
+    const { members: all } = current
     cancel()
-    done.then(done.members)
+    ports.loaded(all)
   }
   return {
     get active() {
       return current !== null
     },
-    begin(then, first) {
-      if (current) return
+    begin(first) {
+      cancel()
       current = {
         request: null,
         members: new Map(),
         departed: new Set(),
         pages: 0,
-        then,
-        cancelTimer: ports.setTimer(timeoutMs, () => {
+        cancelTimer: ports.setTimer(answerTimeoutMs, () => {
           cancel()
           ports.late()
         }),
       }
-      if (first) page(first)
-      else current.request = ports.ask('0')
+      page(first)
     },
     isAsked: (id) => id !== undefined && id === current?.request,
     page,

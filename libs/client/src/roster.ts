@@ -1,5 +1,6 @@
 // Who is in the room: session id -> profile that its own key signed. The relay's word is only taken for presence;
-// names and keys come from sealed profiles. Remembers the last key seen for each name, and says when it changes.
+// names and keys come from sealed profiles. Remembers the last key seen for each name, and says when it changes; and
+// those who are gone, since what they said may be read later.
 import { type createOpener, type Opener, openProfile, type RoomKeys } from '@pychat/crypto'
 import { decodeBase64url, encodeHex, type Member, type NameTag, type SessionId } from '@pychat/protocol'
 import type { ClientEvents, User } from './events.ts'
@@ -37,6 +38,8 @@ export type Roster = {
   add(member: Member, quiet: boolean): boolean
   /** @param quiet no left event */
   remove(session: SessionId, why: 'left' | 'lost', quiet?: boolean): void
+  /** Somebody who may have left: found from now on, but not let in. @returns whether its profile is valid */
+  recall(member: Member): boolean
   /** After a whole roster was loaded: whoever is not in it is gone. */
   keepOnly(sessions: ReadonlySet<SessionId>): void
   /** Whoever is or was here under this session: what was said before leaving can be read afterwards. */
@@ -62,10 +65,14 @@ export function createRoster(
     const entry = present.get(session)
     if (!entry) return
     present.delete(session)
-    remembered.set(session, entry)
+    remember(entry)
+    if (!quiet) events.left({ user: entry.name, why })
+  }
+
+  function remember(entry: RosterEntry) {
+    remembered.set(entry.session, entry)
     const oldest = remembered.size > rememberedMax ? remembered.keys().next().value : undefined
     if (oldest !== undefined) remembered.delete(oldest)
-    if (!quiet) events.left({ user: entry.name, why })
   }
 
   function enter(entry: RosterEntry, quiet: boolean) {
@@ -85,41 +92,51 @@ export function createRoster(
     }
   }
 
+  /** @returns what is known of the session, new or brought up to date, or null when its profile is not valid */
+  function verified(member: Member): RosterEntry | null {
+    const known = present.get(member.session) ?? remembered.get(member.session)
+    if (known && known.profile === member.profile && known.tag === member.tag) return known
+    const profile = openedProfile(room, member)
+    if (profile === null) return null
+    const publicKeyHex = encodeHex(profile.publicKey)
+    // A session has one key and one name for its life.
+    if (known && (known.publicKeyHex !== publicKeyHex || known.tag !== member.tag)) return null
+    const entry: RosterEntry = known ?? {
+      session: member.session,
+      tag: member.tag,
+      name: profile.name,
+      fingerprint: profile.fingerprint,
+      publicKeyHex,
+      version: profile.version,
+      profile: member.profile,
+      opener: newOpener(room, member.session, profile.publicKey),
+      lastCounter: 0,
+      heardAtBreak: 0,
+      gapSeen: false,
+    }
+    // A profile only moves forward: an older one is the relay playing an old record.
+    if (profile.version > entry.version) {
+      entry.version = profile.version
+      entry.name = profile.name
+      entry.profile = member.profile
+    }
+    return entry
+  }
+
   return {
     add(member, quiet) {
       if (isSelf(member.session)) return true
-      const known = present.get(member.session) ?? remembered.get(member.session)
-      if (known && known.profile === member.profile && known.tag === member.tag) {
-        enter(known, quiet)
-        return true
-      }
-      const profile = openedProfile(room, member)
-      const publicKeyHex = profile === null ? '' : encodeHex(profile.publicKey)
-      // A session has one key and one name for its life.
-      if (profile === null || (known && (known.publicKeyHex !== publicKeyHex || known.tag !== member.tag))) {
-        events.unreadable()
-        return false
-      }
-      const entry: RosterEntry = known ?? {
-        session: member.session,
-        tag: member.tag,
-        name: profile.name,
-        fingerprint: profile.fingerprint,
-        publicKeyHex,
-        version: profile.version,
-        profile: member.profile,
-        opener: newOpener(room, member.session, profile.publicKey),
-        lastCounter: 0,
-        heardAtBreak: 0,
-        gapSeen: false,
-      }
-      // A profile only moves forward: an older one is the relay playing an old record.
-      if (profile.version > entry.version) {
-        entry.version = profile.version
-        entry.name = profile.name
-        entry.profile = member.profile
-      }
-      enter(entry, quiet)
+      const entry = verified(member)
+      if (entry === null) events.unreadable()
+      else enter(entry, quiet)
+      return entry !== null
+    },
+    recall(member) {
+      if (present.has(member.session)) return true
+      const entry = verified(member)
+      if (entry === null) return false
+      remember(entry)
+      compareKey(entry)
       return true
     },
     remove,

@@ -1,5 +1,6 @@
 // Whatever a relay goes through, the engine shows every message that the relay still has once and in its sender's
-// order, says so when some are gone for good, and gets its own messages into the log.
+// order, also of those who came, spoke and left while the engine was away, says so when some are gone for good, and gets
+// its own messages into the log.
 import type { RoomKeys } from '@pychat/crypto'
 import fc from 'fast-check'
 import { beforeAll, expect, it } from 'vitest'
@@ -15,8 +16,9 @@ type Step =
   | { do: 'say'; who: number; count: number }
   | { do: 'send'; count: number }
   | { do: 'deaf' | 'busy' | 'trim' | 'wait'; count: number }
+  | { do: 'visit'; count: number; stays: boolean }
   | { do: 'failOver'; count: number; tells: boolean }
-  | { do: 'cut' | 'forget' | 'beacon' }
+  | { do: 'cut' | 'forget' | 'beacon' | 'go' }
 
 const count = fc.integer({ min: 1, max: 6 })
 const mild: fc.Arbitrary<Step>[] = [
@@ -24,7 +26,8 @@ const mild: fc.Arbitrary<Step>[] = [
   fc.record({ do: fc.constant('send' as const), count }),
   fc.record({ do: fc.constantFrom('deaf' as const, 'busy' as const, 'wait' as const), count }),
   fc.record({ do: fc.constant('failOver' as const), count: fc.nat(6), tells: fc.boolean() }),
-  fc.record({ do: fc.constantFrom('cut' as const, 'beacon' as const) }),
+  fc.record({ do: fc.constantFrom('cut' as const, 'beacon' as const, 'go' as const) }),
+  fc.record({ do: fc.constant('visit' as const), count, stays: fc.boolean() }),
 ]
 /** With these, messages may be gone before the client has seen them. */
 const harsh: fc.Arbitrary<Step>[] = [
@@ -33,15 +36,21 @@ const harsh: fc.Arbitrary<Step>[] = [
   fc.record({ do: fc.constant('forget' as const) }),
 ]
 
+type Speaker = { name: string; person: Person; frames: Uint8Array[] }
+const speaker = (name: string): Speaker => ({ name, person: new Person(room, name), frames: [] })
+
 class Run {
   readonly world = new World(room)
-  readonly people = [new Person(room, 'Bob'), new Person(room, 'Carol')] as const
-  readonly said = new Map<Person, Uint8Array[]>(this.people.map((person) => [person, []]))
+  /** Two who stay, then the visitors. */
+  readonly speakers = [speaker('Bob'), speaker('Carol')]
   readonly relay: ModelRelay
+  /** What the relay lost of those who are gone: nobody is left to send it again. */
+  readonly beyondRepair = new Set<Uint8Array>()
   sent = 0
 
   constructor(ackReplicas: number) {
-    this.relay = new ModelRelay(this.world, this.people, ackReplicas)
+    const people = this.speakers.map(({ person }) => person)
+    this.relay = new ModelRelay(this.world, people, ackReplicas)
     this.world.client.start()
     this.relay.work()
   }
@@ -49,11 +58,21 @@ class Run {
   step(step: Step) {
     const { relay, world } = this
     switch (step.do) {
-      case 'say': {
-        const person = this.people[step.who] as Person
-        const frames = this.said.get(person) ?? []
-        for (let i = 0; i < step.count; i += 1) frames.push(person.says(`${person.counter + 1}`))
-        relay.hear(frames)
+      case 'say':
+        this.say(this.speakers[step.who] as Speaker, step.count)
+        break
+      case 'visit': {
+        const visitor = speaker(`Visitor ${this.speakers.length}`)
+        this.speakers.push(visitor)
+        relay.come(visitor.person)
+        this.say(visitor, step.count)
+        if (!step.stays) relay.leave(visitor.person)
+        break
+      }
+      case 'go': {
+        const visitor = this.speakers.slice(2).find(({ person }) => relay.present.has(person))
+        if (visitor) relay.leave(visitor.person)
+        this.giveUpGone()
         break
       }
       case 'send':
@@ -76,6 +95,7 @@ class Run {
         break
       case 'failOver':
         relay.failOver(step.count, step.tells)
+        this.giveUpGone()
         break
       case 'cut':
         relay.cut()
@@ -87,6 +107,21 @@ class Run {
         relay.beacon()
     }
     relay.work()
+  }
+
+  say({ person, frames }: Speaker, count: number) {
+    for (let i = 0; i < count; i += 1) frames.push(person.says(`${person.counter + 1}`))
+    this.relay.hear(frames)
+  }
+  giveUpGone() {
+    const { counters, present } = this.relay
+    for (const { person, frames } of this.speakers) {
+      if (present.has(person)) continue
+      for (const frame of frames.slice(counters.get(person.session.id) ?? 0)) this.beyondRepair.add(frame)
+    }
+  }
+  here(): Speaker[] {
+    return this.speakers.filter(({ person }) => this.relay.present.has(person))
   }
 
   pass(ms: number) {
@@ -102,7 +137,7 @@ class Run {
     relay.deaf = 0
     relay.busy = 0
     for (let turn = 0; turn < 300 && !this.isSettled(); turn += 1) {
-      for (const frames of this.said.values()) relay.hear(frames)
+      for (const { frames } of this.here()) relay.hear(frames)
       relay.beacon()
       if (relay.inRoom) world.socket.handlers.ping()
       this.pass(500)
@@ -112,8 +147,8 @@ class Run {
   isSettled(): boolean {
     const { relay, world } = this
     const place = world.client.position()
-    const all = [...this.said].every(
-      ([person, frames]) => (relay.counters.get(person.session.id) ?? 0) >= frames.length,
+    const all = this.here().every(
+      ({ person, frames }) => (relay.counters.get(person.session.id) ?? 0) >= frames.length,
     )
     const stands = place?.epoch === relay.epoch && place.seq === relay.top
     const own = (relay.counters.get(world.lastJoin().session) ?? 0) === this.sent
@@ -129,11 +164,15 @@ class Run {
         .filter(({ from }) => from === name)
         .map(({ counter }) => counter)
     let missing = 0
-    for (const [person, frames] of this.said) {
-      const counters = shown(person === this.people[0] ? 'Bob' : 'Carol')
+    for (const { name, frames } of this.speakers) {
+      const counters = shown(name)
       expect(counters).toEqual([...new Set(counters)].sort((a, b) => a - b))
-      missing += frames.length - counters.length
+      missing += frames.filter(
+        (frame, i) => !counters.includes(i + 1) && !this.beyondRepair.has(frame),
+      ).length
     }
+    const users = world.client.users().map(({ name }) => name)
+    expect(users.sort()).toEqual(['Alice', ...this.here().map(({ name }) => name)].sort())
     const own = world.of('message').filter((event) => event.own)
     expect(own.map(({ text }) => text)).toEqual(Array.from({ length: this.sent }, (_, i) => `${i + 1}`))
     expect(world.of('unreadable')).toEqual([])

@@ -1,6 +1,7 @@
 // A relay as docs/protocol.md describes it, as small as can be, over a `World`: one room with a log of several epochs
-// that can lose its tail, its beginning, everything, or a delivery on its way. The engine is tested against it.
-import { decodeFrameHeader, type Epoch, type SessionId } from '@pychat/protocol'
+// that can lose its tail, its beginning, everything, or a delivery on its way, and with people who come and go. The
+// engine is tested against it.
+import { decodeFrameHeader, type Epoch, type Member, type SessionId } from '@pychat/protocol'
 import type { Person, World } from './world.ts'
 
 type Entry = { epoch: Epoch; seq: number; frame: Uint8Array; session: SessionId; counter: number }
@@ -10,7 +11,10 @@ const pageFrames = 4
 
 export class ModelRelay {
   readonly world: World
-  readonly people: readonly Person[]
+  /** In the room now. */
+  readonly present: Set<Person>
+  /** In the room now or before. */
+  readonly known = new Map<SessionId, Member>()
   log: Entry[] = []
   epoch: Epoch
   top = 0
@@ -29,7 +33,8 @@ export class ModelRelay {
 
   constructor(world: World, people: readonly Person[], ackReplicas: number) {
     this.world = world
-    this.people = people
+    this.present = new Set(people)
+    for (const { member } of people) this.known.set(member.session, member)
     this.#ackReplicas = ackReplicas
     world.ackReplicas = ackReplicas
     this.epoch = this.#newEpoch()
@@ -62,7 +67,7 @@ export class ModelRelay {
       this.#served += 1
       if (item instanceof Uint8Array) this.#publish(item)
       else if (item.t === 'join') this.#join(item.counter ?? 0)
-      else if (item.t === 'members') this.#members(item.id)
+      else if (item.t === 'member') this.#member(item)
       else if (item.t === 'log') this.#answer(item)
     }
   }
@@ -71,21 +76,26 @@ export class ModelRelay {
     const { session } = this.world.lastJoin()
     this.counters.set(session, Math.max(this.counters.get(session) ?? 0, claim))
     this.#joined = true
-    const members = this.people.map(({ member }) => member)
+    const members = [...this.present].map(({ member }) => member)
     this.world.joined(members, { epoch: this.epoch, seq: this.top, counter: this.counters.get(session) ?? 0 })
   }
-  #members(id: number): void {
-    const members = this.people.map(({ member }) => member)
-    this.world.tell({ t: 'members', id, room: this.world.room.id, members })
+
+  #isBusy(id: number): boolean {
+    if (this.busy === 0) return false
+    this.busy -= 1
+    this.world.tell({ t: 'refused', id, code: 'unavailable', message: '', retryMs: 100 })
+    return true
+  }
+  #member({ id, session }: { id: number; session: SessionId }): void {
+    if (this.#isBusy(id)) return
+    const member = this.known.get(session)
+    if (member) this.world.tell({ t: 'member', id, room: this.world.room.id, member })
+    else this.world.tell({ t: 'refused', id, code: 'not-member', message: '' })
   }
 
   #answer({ id, epoch, seq }: { id: number; epoch: Epoch; seq: number }): void {
     const { room } = this.world
-    if (this.busy > 0) {
-      this.busy -= 1
-      this.world.tell({ t: 'refused', id, code: 'unavailable', message: '', retryMs: 100 })
-      return
-    }
+    if (this.#isBusy(id)) return
     // Where the asker stands by our knowledge; steps over ended epochs that have nothing more for it.
     let [at, after, known] = [epoch, seq, true]
     while (at !== this.epoch) {
@@ -152,6 +162,18 @@ export class ModelRelay {
     }
   }
 
+  come(person: Person): void {
+    const { member } = person
+    this.present.add(person)
+    this.known.set(member.session, member)
+    if (this.inRoom) this.world.tell({ t: 'arrived', room: this.world.room.id, member })
+  }
+  leave(person: Person): void {
+    const { session } = person.member
+    this.present.delete(person)
+    if (this.inRoom) this.world.tell({ t: 'departed', room: this.world.room.id, session, why: 'left' })
+  }
+
   beacon(): void {
     const { room } = this.world
     if (this.inRoom) this.world.tell({ t: 'position', room: room.id, epoch: this.epoch, seq: this.top })
@@ -187,6 +209,8 @@ export class ModelRelay {
     this.log = []
     this.ended = []
     this.counters.clear()
+    this.known.clear()
+    for (const { member } of this.present) this.known.set(member.session, member)
     this.epoch = this.#newEpoch()
     this.top = 0
     this.cut()

@@ -143,12 +143,11 @@ describe('in the room', () => {
   it('reads the log when the relay names a place further on, after what came before that word', () => {
     world.enter([])
     const frames = say('a', 'b', 'c')
-    // Bob is not known yet: his frames wait for the roster, and so does the position.
+    // Bob is not known yet: his frames wait until he is, and so does the position.
     world.deliver(frames[0] as Uint8Array, 1)
     position(1)
     expect(world.logRequests()).toEqual([])
-    const asked = world.socket.sent.at(-1) as { id: number }
-    world.tell({ t: 'members', id: asked.id, room: room.id, members: [bob.member] })
+    world.answerMember(bob.member)
     expect(world.logRequests()).toEqual([])
     position(3)
     expect(world.logRequests()).toMatchObject([{ seq: 1 }])

@@ -243,6 +243,14 @@ export class World {
     for (const [i, frame] of frames.entries())
       this.deliver(frame, answer.seq + 1 + i, { epoch: answer.epoch })
   }
+  memberRequests(): ClientControlOf<'member'>[] {
+    return this.socket.sent.filter((message) => message.t === 'member')
+  }
+  /** Answers the newest `member`. */
+  answerMember(member: Member): void {
+    const id = this.memberRequests().at(-1)?.id ?? 0
+    this.tell({ t: 'member', id, room: this.room.id, member })
+  }
   /** Gives own frames back as a relay does, from the n-th of this connection on. */
   echo(firstSeq: number, from = 0): void {
     for (const [i, frame] of this.socket.frames.slice(from).entries()) this.deliver(frame, firstSeq + i)
