@@ -355,8 +355,9 @@ export class Connections {
       known: () => this.#checkAgain(),
       demoted: () => {
         if (this.commands instanceof Cluster) this.#slotsMoved()
-        // Whoever knows the primary is asked upon connecting: the Sentinels, or the name's resolver.
-        else redis.stream?.destroy()
+        // Whoever knows the primary is asked upon connecting: the Sentinels, or the name's resolver. At the start
+        // it is not for an outage to be waited out, but for `open` to say.
+        else if (this.#opened) redis.stream?.destroy()
       },
       moved: () => this.#slotsMoved(),
       lost: () => {

@@ -156,16 +156,24 @@ async function removeAll(processes: readonly RedisProcess[]): Promise<void> {
   await Promise.all(processes.map((each) => each.remove()))
 }
 
-/** Whether both sides say so: a primary counts a replica some time after that one has everything. */
-async function isReplicaOf(server: RedisProcess, primary: RedisProcess): Promise<boolean> {
-  const info = String(await server.ask('INFO', 'replication'))
-  const counted = new RegExp(`port=${server.port},state=online`)
-  return (
-    counted.test(String(await primary.ask('INFO', 'replication'))) &&
-    /^role:slave/m.test(info) &&
-    info.includes(`master_port:${primary.port}`) &&
-    info.includes('master_link_status:up')
-  )
+async function replicationOf(server: RedisProcess): Promise<string> {
+  return String(await server.ask('INFO', 'replication'))
+}
+
+/**
+ * Waits until a replica holds what its primary has now, and the primary knows: after a full copy it takes up to a
+ * second until the primary sends what came later, and a WAIT fails meanwhile.
+ */
+async function inStepWith(primary: RedisProcess, replica: RedisProcess): Promise<void> {
+  // Something that comes later: there are no functions here, and it belongs to no slot.
+  await primary.ask('FUNCTION', 'FLUSH')
+  const wanted = Number(/^master_repl_offset:(\d+)/m.exec(await replicationOf(primary))?.[1] ?? 0)
+  const held = new RegExp(`port=${replica.port},state=online,offset=(\\d+)`)
+  await until('a replica in step', async () => {
+    const info = await replicationOf(replica)
+    const offset = Number(held.exec(await replicationOf(primary))?.[1] ?? -1)
+    return offset >= wanted && /^role:slave/m.test(info) && info.includes('master_link_status:up')
+  })
 }
 
 /** Replicas join at once, and go on where they were after a short absence. */
@@ -235,7 +243,7 @@ export async function startReplicated(options: Partial<ReplicatedOptions> = {}):
     let found: RedisProcess | null = null
     await until('agreeing on a primary', async () => {
       found = await named()
-      return found !== null && /^role:master/m.test(String(await found.ask('INFO', 'replication')))
+      return found !== null && /^role:master/m.test(await replicationOf(found))
     })
     return found as unknown as RedisProcess
   }
@@ -257,7 +265,7 @@ export async function startReplicated(options: Partial<ReplicatedOptions> = {}):
     const now = await primary()
     for (const server of servers) {
       if (server === now || !server.running) continue
-      await until('a replica in step', () => isReplicaOf(server, now))
+      await inStepWith(now, server)
     }
     await until('the Sentinels seeing all servers', async () => {
       const seen = await Promise.all(sentinels.map(seesAll))
@@ -271,9 +279,7 @@ export async function startReplicated(options: Partial<ReplicatedOptions> = {}):
     await Promise.all(
       servers.slice(1).map((each) => each.start(['--replicaof', '127.0.0.1', `${first.port}`])),
     )
-    for (const server of servers.slice(1)) {
-      await until('a replica in step', () => isReplicaOf(server, first))
-    }
+    for (const server of servers.slice(1)) await inStepWith(first, server)
     for (let i = 0; i < sentinelCount; i += 1) {
       const lines = [
         `sentinel monitor ${name} 127.0.0.1 ${first.port} ${majority}`,
@@ -408,7 +414,7 @@ export async function startCluster(options: Partial<ClusterOptions> = {}): Promi
       const ranges = (await server.ask('CLUSTER', 'SLOTS')) as [number, number, [string, number]][] | null
       const range = ranges?.find(([from, to]) => from <= slot && slot <= to)
       if (range?.[2][1] !== server.port) continue
-      if (/^role:master/m.test(String(await server.ask('INFO', 'replication')))) return server
+      if (/^role:master/m.test(await replicationOf(server))) return server
     }
     return null
   }
@@ -427,17 +433,27 @@ export async function startCluster(options: Partial<ClusterOptions> = {}): Promi
       servers.map(async (server) => {
         const info = String(await server.ask('CLUSTER', 'INFO'))
         const nodes = String(await server.ask('CLUSTER', 'NODES'))
-        const replication = String(await server.ask('INFO', 'replication'))
+        const replication = await replicationOf(server)
         return (
           info.includes('cluster_state:ok') &&
           info.includes(`cluster_known_nodes:${servers.length}`) &&
           info.includes(`cluster_size:${primaries}`) &&
           !/\b(?:fail\??|handshake)\b/.test(nodes) &&
+          nodes.split(' slave ').length + nodes.split(',slave ').length - 2 === primaries * replicasEach &&
           (/^role:master/m.test(replication) || replication.includes('master_link_status:up'))
         )
       }),
     )
     return !states.includes(false)
+  }
+
+  async function settle(): Promise<void> {
+    await until('a whole cluster', whole)
+    for (const replica of servers) {
+      const port = Number(/^master_port:(\d+)/m.exec(await replicationOf(replica))?.[1] ?? 0)
+      const primary = servers.find((each) => each.port === port)
+      if (primary !== undefined) await inStepWith(primary, replica)
+    }
   }
 
   const stop = () => removeAll(servers)
@@ -452,7 +468,7 @@ export async function startCluster(options: Partial<ClusterOptions> = {}): Promi
         return String(await replica.ask('CLUSTER', 'REPLICATE', id)) === 'OK'
       })
     }
-    await until('a whole cluster', whole)
+    await settle()
   } catch (error) {
     await stop()
     throw error
@@ -467,7 +483,7 @@ export async function startCluster(options: Partial<ClusterOptions> = {}): Promi
         for (let i = 0; i < primaries; i += 1) await primaryOf(Math.floor((i * 16_384) / primaries))
       }
       if (!server.running) await server.start()
-      await until('a whole cluster', whole)
+      await settle()
     },
     stop,
   }
