@@ -17,8 +17,14 @@ import {
 import { type WebSocket, WebSocketServer } from 'ws'
 
 type Seat = { member: Member; socket: WebSocket }
-/** The first `forgotten` places of the log are not told any more. */
-type Room = { epoch: Epoch; log: Uint8Array[]; forgotten: number; seats: Map<string, Seat> }
+/** The first `forgotten` places of the log are not told any more. `known`: whoever is or was here. */
+type Room = {
+  epoch: Epoch
+  log: Uint8Array[]
+  forgotten: number
+  seats: Map<string, Seat>
+  known: Map<string, Member>
+}
 
 export type FakeRelay = {
   url: string
@@ -86,6 +92,7 @@ export async function startFakeRelay(port = 0): Promise<FakeRelay> {
       log: [],
       forgotten: 0,
       seats: new Map<string, Seat>(),
+      known: new Map<string, Member>(),
     }
     rooms.set(roomId, room)
     const held = [...room.seats.values()].some(
@@ -102,6 +109,7 @@ export async function startFakeRelay(port = 0): Promise<FakeRelay> {
       since: Date.now(),
     }
     room.seats.set(session, { member, socket })
+    room.known.set(session, member)
     if (!known) tell(room, { t: 'arrived', room: roomId, member }, socket)
     const members = [...room.seats.values()].map((seat) => seat.member)
     reply({
@@ -122,6 +130,13 @@ export async function startFakeRelay(port = 0): Promise<FakeRelay> {
       room?.seats.delete(session)
       if (room) tell(room, { t: 'departed', room: roomId, session: seat.member.session, why })
     }
+  }
+  function tellMember(socket: WebSocket, { id, room, session }: ClientControl & { t: 'member' }) {
+    const member = rooms.get(room)?.known.get(session)
+    const answer: RelayControl = member
+      ? { t: 'member', id, room, member }
+      : { t: 'refused', id, code: 'not-member', message: 'Nobody knows that session.' }
+    socket.send(encodeControl(answer))
   }
   function tellLog(socket: WebSocket, { id, room: roomId, seq }: ClientControl & { t: 'log' }) {
     const room = rooms.get(roomId)
@@ -186,6 +201,7 @@ export async function startFakeRelay(port = 0): Promise<FakeRelay> {
         )
       } else if (message.t === 'join') join(socket, message)
       else if (message.t === 'log') tellLog(socket, message)
+      else if (message.t === 'member') tellMember(socket, message)
       else if (message.t === 'leave') {
         leave(message.room, socket, 'left')
         socket.send(encodeControl({ t: 'left', id: message.id, room: message.room }))

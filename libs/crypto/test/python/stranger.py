@@ -23,7 +23,8 @@ FIELDS = {t: fields.split() for t, fields in {
     "reset": "room epoch seq was",
     "joined": "id room epoch seq counter count members next?", "refused": "id? code message retryMs?", "relay": "state",
     "arrived": "room member", "departed": "room session why", "ack": "room session counter seq", "goaway": "afterMs",
-    "nack": "room session counter code last? retryMs?", "member": "session tag profile counter since"}.items()}
+    "nack": "room session counter code last? retryMs?", "member": "id room member",
+    "seat": "session tag profile counter since"}.items()}
 HEX = {"room": 32, "session": 32, "tag": 32, "epoch": 16}
 WORDS = {"why": "left|lost", "state": "ready|degraded", "code": "[a-z-]+", "software": "[!-~]{1,64}", "next": "[ -~]+",
          "message": "[ -~]{0,256}", "profile": "[A-Za-z0-9_-]{43,683}"}
@@ -38,7 +39,7 @@ def check_fields(t, message):
     for name, value in message.items():
         if name in ("member", "members"):
             for member in value if name == "members" else [value]:
-                check_fields("member", member)
+                check_fields("seat", member)
         elif name == "was":
             check_fields("was", value)
         elif name == "more":
@@ -227,6 +228,7 @@ class Client:
         self.texts, self.flight, self.counter = collections.deque(), None, 0
         self.kept, self.log = collections.deque(maxlen=256), None
         self.catching_up, self.left, self.more, self.live = False, 0, False, []
+        self.gone, self.nobodies, self.asked = {}, set(), (None, None)
         self.ws = websocket.create_connection(url, timeout=50, suppress_origin=True)
 
     # Sending
@@ -262,7 +264,8 @@ class Client:
             self.request("leave")
 
     # Members
-    def admit(self, member):
+    def identify(self, member):
+        """Session, name and key of somebody whose profile is true, else None."""
         session, tag, sealed = bytes.fromhex(member["session"]), bytes.fromhex(member["tag"]), member["profile"]
         try:
             profile = base64.urlsafe_b64decode(sealed + "=" * (-len(sealed) % 4))
@@ -272,9 +275,15 @@ class Client:
             return warn("bad-profile", why=repr(error))
         if self.pks.setdefault(tag, pk) != pk:
             warn("other-key", user=name)
-        if self.ready and session not in self.roster:
-            tell("joined", user=name)
-        self.roster[session] = name, pk
+        return session, name, pk
+
+    def admit(self, member):
+        known = self.identify(member)
+        if known:
+            session, name, pk = known
+            if self.ready and session not in self.roster:
+                tell("joined", user=name)
+            self.roster[session] = name, pk
 
     def on_members(self, message):
         for member in message["members"]:
@@ -290,14 +299,32 @@ class Client:
     def on_arrived(self, message):
         if message["member"]["session"] != self.me.id.hex():
             self.admit(message["member"])
-            waiting, self.waiting = self.waiting, []
-            for seq, frame in waiting:
-                self.show(seq, frame)
 
     def on_departed(self, message):
         session = bytes.fromhex(message["session"])
         if session != self.me.id and session in self.roster:
             tell("left", user=self.roster.pop(session)[0])
+
+    def ask(self, session):
+        """Who spoke and is not in the roster (7.1); frames wait in their order until we know."""
+        self.request("member", session=session.hex())
+        self.asked = self.requests, session
+
+    def on_member(self, message):
+        need(message["id"] == self.asked[0], "member that was not asked for")
+        session = self.asked[1]
+        known = self.identify(message["member"])
+        if known and known[0] == session:
+            self.gone[session] = known[1:]
+        self.go_on(session)
+
+    def go_on(self, session):
+        if session not in self.gone and session not in self.roster:
+            self.nobodies.add(session)
+        self.asked = None, None
+        waiting, self.waiting = self.waiting, []
+        for seq, frame in waiting:
+            self.show(seq, frame)
 
     # Other control messages
     def on_welcome(self, message):
@@ -315,7 +342,13 @@ class Client:
         os._exit(0)
 
     def on_refused(self, message):
-        fail(message["code"])
+        number, session = self.asked
+        if number is None or message.get("id") != number:
+            fail(message["code"])
+        if message["code"] not in LATER:
+            return self.go_on(session)
+        time.sleep(message.get("retryMs", 1000) / 1000)
+        self.ask(session)
 
     def on_ack(self, message):
         self.acknowledge(bytes.fromhex(message["session"]), message["counter"])
@@ -405,9 +438,15 @@ class Client:
 
     def show(self, seq, frame):
         session, counter = struct.unpack(">16sQ", frame[2:26])
-        if session not in self.roster:
-            return self.waiting.append((seq, frame))
-        name, pk = self.roster[session]
+        known = self.roster.get(session) or self.gone.get(session)
+        if self.asked[0] or not known and session not in self.nobodies:
+            self.waiting.append((seq, frame))
+            if not self.asked[0]:
+                self.ask(session)
+            return
+        if not known:
+            return warn("bad-frame", seq=seq, why="its sender is unknown")
+        name, pk = known
         last, epoch = self.counters.get(session, (0, self.log.epoch))
         if counter <= last and epoch != self.log.epoch:
             return  # Its sender repairs a loss of the relay (7.4).
