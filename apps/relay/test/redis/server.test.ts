@@ -89,16 +89,19 @@ describe.skipIf(localBinary() === null)('one Redis', () => {
     connections = await openConnections(process.url)
     const other = new RedisProcess(localBinary() ?? '', await freePort())
     await other.start()
-    await process.ask('REPLICAOF', '127.0.0.1', other.port)
-    await expect.poll(() => serverOf(connections), { timeout: 5000 }).toBeNull()
-    await expect.poll(() => connections.available, { timeout: 5000 }).toBe(false)
-    await expect(openConnections(process.url)).rejects.toMatchObject({
-      code: 'refused',
-      message: expect.stringContaining('is a replica'),
-    })
-    await process.ask('REPLICAOF', 'NO', 'ONE')
-    await expect.poll(() => connections.available, { timeout: 10_000 }).toBe(true)
-    await other.remove()
+    try {
+      await process.ask('REPLICAOF', '127.0.0.1', other.port)
+      await expect.poll(() => serverOf(connections), { timeout: 5000 }).toBeNull()
+      await expect.poll(() => connections.available, { timeout: 5000 }).toBe(false)
+      await expect(openConnections(process.url)).rejects.toMatchObject({
+        code: 'refused',
+        message: expect.stringContaining('is a replica'),
+      })
+      await process.ask('REPLICAOF', 'NO', 'ONE')
+      await expect.poll(() => connections.available, { timeout: 10_000 }).toBe(true)
+    } finally {
+      await other.remove()
+    }
   })
 })
 
