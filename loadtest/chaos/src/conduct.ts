@@ -16,7 +16,6 @@ const startWithinMs = 60_000
 /** A fault counts as not healed when somebody is not well again so long after it. */
 const healWithinMs = 30_000
 const replicasWithinMs = 40_000
-const calmMs = 700
 /** Everything sent has to be settled so long after the last fault. */
 const settleWithinMs = 60_000
 /** Longer than a node needs to notice that it missed the last message of a room. */
@@ -84,7 +83,7 @@ export async function conduct(store: Store, options: RunOptions): Promise<Run> {
       throw new Error(`Not everybody came into their rooms within ${startWithinMs / 1000} s.`)
     }
     const traffic = startTraffic(all, scenario.rate, seed)
-    const nemesis = createNemesis(topology, traffic)
+    const nemesis = createNemesis(topology, all, traffic)
     const ghosts = createGhosts(all, history, scenario, seed)
     await pause(2000)
     history.calmFrom = performance.now()
@@ -116,7 +115,7 @@ export async function conduct(store: Store, options: RunOptions): Promise<Run> {
         problems.push(`${fault.name}: the replicas of Redis did not follow within ${replicasWithinMs} ms`)
       }
       done += 1
-      await pause(calmMs)
+      await pause(scenario.calmMs)
     }
     phase = 'rest'
     traffic.stop()

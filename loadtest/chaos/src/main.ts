@@ -30,6 +30,7 @@ Starts real relay nodes and a real Redis on loopback, lets many clients talk, br
   --seed N            repeats a run's schedule of faults; printed with each result
   --faults N          so many faults in all, in the scenario's proportions
   --duration 60s      goes on with new schedules until then (s, m or h)
+  --calm 6s           rest between everybody being well and the next fault
   --nodes N --rooms N --clients N --rate N
                       clients are per room, the rate is messages per second over all rooms
   --redis KIND        ${storeKinds.join(', ')}
@@ -53,6 +54,7 @@ function readOptions(args: string[]) {
       seed: { type: 'string' },
       faults: { type: 'string' },
       duration: { type: 'string' },
+      calm: { type: 'string' },
       nodes: { type: 'string' },
       rooms: { type: 'string' },
       clients: { type: 'string' },
@@ -87,16 +89,20 @@ function readOptions(args: string[]) {
     if (word === undefined) throw new UsageError(`--${option} has to be one of: ${words.join(', ')}`)
     return word
   }
-  const duration = /^([0-9]{1,6})(s|m|h)$/.exec(values.duration ?? '')
-  if (values.duration !== undefined && !duration)
-    throw new UsageError('--duration has to be like 60s, 5m or 2h')
-  const unitMs = { s: 1000, m: 60_000, h: 3_600_000 }[duration?.[2] ?? 's'] ?? 1000
+  const time = (name: 'duration' | 'calm') => {
+    const text = values[name]
+    if (text === undefined) return null
+    const match = /^([0-9]{1,6})(ms|s|m|h)$/.exec(text)
+    if (!match) throw new UsageError(`--${name} has to be like 700ms, 60s, 5m or 2h`)
+    return Number(match[1]) * ({ ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[match[2] ?? 's'] ?? 1000)
+  }
   return {
     names:
       values.scenario === 'all' ? names : [oneOf('scenario', values.scenario, [...names, 'all']) as Name],
     seed: whole('seed', 0) ?? Math.floor(Math.random() * 1_000_000),
     faults: whole('faults', 0),
-    durationMs: duration ? Number(duration[1]) * unitMs : null,
+    durationMs: time('duration'),
+    calmMs: time('calm'),
     nodes: whole('nodes'),
     rooms: whole('rooms'),
     clients: whole('clients', 2),
@@ -122,6 +128,7 @@ function adjusted(scenario: Scenario, options: Options): Scenario {
     rooms: options.rooms ?? scenario.rooms,
     clients: options.clients ?? scenario.clients,
     rate: options.rate ?? scenario.rate,
+    calmMs: options.calmMs ?? scenario.calmMs,
     faults: options.faults === null ? scenario.faults : inProportion(scenario.faults, options.faults),
   }
 }

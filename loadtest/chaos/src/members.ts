@@ -24,6 +24,8 @@ export type Member = {
   send(bytes?: number): void
   /** The node that it is connected to. */
   readonly node: RelayNode | null
+  /** As a machine that sleeps: its connection breaks, and it tries again only after so long. */
+  away(ms: number): void
   /** As a machine that loses power: its connection breaks and nobody comes back. */
   die(): void
 }
@@ -108,7 +110,7 @@ type MemberOptions = {
 function createMember(options: MemberOptions): Member {
   const { index, history, recorder, topology } = options
   const messageOf = new Map<number, MessageIndex>()
-  const connection = { node: null as RelayNode | null, socket: null as WebSocket | null }
+  const connection: Connection = { node: null, socket: null, awayUntil: 0 }
   let dead = false
   let inRoom = false
 
@@ -195,6 +197,10 @@ function createMember(options: MemberOptions): Member {
       messageOf.delete(id)
       recorder.fail(message, now())
     },
+    away(ms) {
+      connection.awayUntil = performance.now() + ms
+      connection.socket?.terminate()
+    },
     die() {
       dead = true
       inRoom = false
@@ -203,13 +209,16 @@ function createMember(options: MemberOptions): Member {
   }
 }
 
+type Connection = { node: RelayNode | null; socket: WebSocket | null; awayUntil: number }
+
 function openSocket(
   topology: Topology,
   handlers: SocketHandlers,
-  connection: { node: RelayNode | null; socket: WebSocket | null },
+  connection: Connection,
   isDead: () => boolean,
 ) {
-  const node = topology.pick()
+  const awayMs = connection.awayUntil - performance.now()
+  const node = awayMs > 0 ? null : topology.pick()
   let socket: WebSocket | null = null
   let ended = false
   const end = (code: number, reason: string) => {
@@ -223,9 +232,12 @@ function openSocket(
     if (!isDead()) handlers.closed(code, reason)
   }
   if (node === null) {
-    setTimeout(() => {
-      if (!isDead()) handlers.closed(1006, 'No node is there.')
-    }, lookAgainMs)
+    setTimeout(
+      () => {
+        if (!isDead()) handlers.closed(1006, 'No node can be reached.')
+      },
+      Math.max(awayMs, lookAgainMs),
+    )
     return { sendText() {}, sendBinary() {}, close() {} }
   }
   node.connections += 1

@@ -1,4 +1,5 @@
 // Commits one fault on the servers and heals it. Each wait is bounded; what it finds of interest comes back as words.
+import type { Members } from './members.ts'
 import { pause, until } from './processes.ts'
 import type { Fault } from './schedule.ts'
 import type { Server, Store } from './stores.ts'
@@ -9,6 +10,8 @@ const drainWithinMs = 20_000
 /** What nobody hears has to be noticed by then. */
 const foundWithinMs = 20_000
 const stallMs = 1000
+const absentEvery = 4
+const absentMs = 4000
 const shoutBytes = 14_000
 const redisDelayMs = 1500
 const clientsDelayMs = 300
@@ -18,7 +21,7 @@ export type Nemesis = {
   commit(fault: Fault, hooks: { killing(node: RelayNode): void }): Promise<string>
 }
 
-export function createNemesis(topology: Topology, traffic: Traffic): Nemesis {
+export function createNemesis(topology: Topology, members: Members, traffic: Traffic): Nemesis {
   const { store } = topology
   const victim = (rank: number): RelayNode => {
     const nodes = topology.byLoad().filter(({ alive }) => alive)
@@ -79,6 +82,10 @@ export function createNemesis(topology: Topology, traffic: Traffic): Nemesis {
           const old = await primary(rank)
           const leading = await store.primaries()
           const replicas = store.servers.filter((server) => !leading.includes(server))
+          // Who is away meanwhile can have what was lost from its senders alone.
+          for (const [i, member] of members.all.entries()) {
+            if (i % absentEvery === rank % absentEvery) member.away(stallMs + absentMs)
+          }
           for (const replica of replicas) replica.signal('SIGSTOP')
           // What is on its way to a stopped replica would still reach it: only what has no connection is lost.
           await old.command('CLIENT', 'KILL', 'TYPE', 'replica')

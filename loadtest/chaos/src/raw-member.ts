@@ -39,8 +39,6 @@ export class RawMember {
   /** Deliveries behind its place, which a relay may repeat. */
   repeated = 0
   received = 0
-  /** Beacons that named another place than where this member stood. */
-  beaconsElsewhere = 0
   joins = 0
   inRoom = false
   node: RelayNode | null = null
@@ -165,9 +163,8 @@ export class RawMember {
         this.#answered()
         return
       case 'position':
-        if (message.epoch === this.#epoch && message.seq === this.#seq) return
-        this.beaconsElsewhere += 1
-        this.#ask()
+        // One from before what came meanwhile says nothing.
+        if (message.epoch !== this.#epoch || message.seq > this.#seq) this.#ask()
         return
       case 'goaway':
         setTimeout(() => this.socket?.close(1000), message.afterMs)

@@ -68,6 +68,8 @@ export type Scenario = {
   clients: number
   /** Messages per second over all rooms. */
   rate: number
+  /** Rest between everybody being well and the next fault. */
+  calmMs: number
   /** Sockets go through doors that can be cut. */
   doors: boolean
   faults: Partial<Record<FaultName, number>>
@@ -87,6 +89,7 @@ const base = {
   rooms: 50,
   clients: 20,
   rate: 500,
+  calmMs: 700,
   doors: false,
   tolerated: [],
   ghosts: false,
@@ -114,6 +117,7 @@ export const scenarios = {
   kills: {
     ...base,
     sentence: '200 SIGKILLs of nodes',
+    calmMs: 6000,
     faults: { 'node-kill': 200 },
     ghosts: true,
     bounds: [resumeP95, ghosts, noLines],

@@ -33,7 +33,7 @@ export const faultTable = {
   'failover-behind': {
     lasts: [2000, 4000],
     needs: 'replicas',
-    sentence: 'the same, its replicas stalled for the last second: they lack what it took',
+    sentence: 'the same, its replicas stalled for the last second, and every fourth member away',
   },
   'subscriber-kill': { lasts: [0, 0], needs: null, sentence: "CLIENT KILL of all nodes' subscribers" },
   'subscriber-overflow': {
