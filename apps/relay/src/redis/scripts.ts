@@ -161,7 +161,10 @@ export function createScripts(server: (slot: number) => StoreServer, log: LogLim
     throw error
   }
 
-  /** What a join says holds for what it counts: earlier frames have to be as safe as the join itself. */
+  /**
+   * What a join says holds for what it counts: earlier frames have to be as safe as the join itself. Asked once the
+   * script has answered: a server that does not know it yet gets it a second time, behind whatever was asked meanwhile.
+   */
   async function safe(at: StoreServer): Promise<void> {
     if (!(await at.replicated())) {
       throw new StoreError('unreachable', 'Too few replicas of Redis answered in time.')
@@ -172,7 +175,7 @@ export function createScripts(server: (slot: number) => StoreServer, log: LogLim
     async roomJoin(keys, request, { owner, now, epoch, membersMax }) {
       const { room, session, tag, proof, profile, counter } = request
       const at = server(keys.slot)
-      const asked = call(
+      const reply = (await call(
         at,
         'room_join',
         ...keys.all,
@@ -189,8 +192,8 @@ export function createScripts(server: (slot: number) => StoreServer, log: LogLim
         epoch,
         at.replicationId,
         counter,
-      )
-      const [reply] = await Promise.all([asked as Promise<(string | number)[]>, safe(at)])
+      )) as (string | number)[]
+      await safe(at)
       const [answer, ...rest] = reply
       if (answer === 'taken') return { answer, owner: String(rest[0]) }
       if (answer === 'session' || answer === 'full') return { answer }
@@ -213,7 +216,7 @@ export function createScripts(server: (slot: number) => StoreServer, log: LogLim
     },
     async roomPublish(keys, session, owner, counter, now, frame) {
       const at = server(keys.slot)
-      const asked = call(
+      const [status, value] = (await call(
         at,
         'room_publish',
         keys.room,
@@ -228,13 +231,11 @@ export function createScripts(server: (slot: number) => StoreServer, log: LogLim
         log.bytesMax,
         log.ageMs,
         frame,
-      )
-      const [reply, replicated] = await Promise.all([asked as Promise<[number, number]>, at.replicated()])
-      const [status, value] = reply
+      )) as [number, number]
       if (status === 3) return { status: 'gap', last: value }
       if (status === 4) return { status: 'not-member' }
       if (status === 5) return stale(at)
-      if (!replicated) return { status: 'unavailable' }
+      if (!(await at.replicated())) return { status: 'unavailable' }
       return status === 1 ? { status: 'taken', seq: value } : { status: 'duplicate', seq: value }
     },
     async roomPosition(keys) {
