@@ -6,7 +6,8 @@ import { describe, expect, inject, it } from 'vitest'
 import type {} from '../../apps/relay/test/support/redis.global.ts'
 
 const program = fileURLToPath(new URL('../chaos/dist/main.js', import.meta.url))
-const withinMs = 90_000
+/** A run takes less than 90 s; a machine that does other work too gets longer before it counts as hung. */
+const withinMs = 180_000
 
 /** Runs `npm run chaos` as it is built. */
 function chaos(...args: string[]): Promise<{ code: number | null; page: string; progress: string }> {

@@ -17,6 +17,8 @@ const lookAgainMs = 100
 export type Member = {
   readonly index: ClientIndex
   readonly room: number
+  /** Its number in the room, from 0. */
+  readonly seat: number
   /** In its room, and the relay takes messages. */
   readonly well: boolean
   readonly pending: number
@@ -63,12 +65,13 @@ export async function createMembers(
   const createOpener = sharedOpener()
   const living: Member[] = []
   let mortals = 0
-  const add = (room: number, name: string, mortal: boolean) => {
+  const add = (room: number, seat: number, name: string, mortal: boolean) => {
     const index = history.addClient(room, name, mortal)
     const member = createMember({
       index,
       name,
       room,
+      seat,
       keys: keys[room] as RoomKeys,
       topology,
       history,
@@ -79,13 +82,13 @@ export async function createMembers(
     return member
   }
   for (let i = 0; i < options.clients; i += 1) {
-    for (let room = 0; room < options.rooms; room += 1) living.push(add(room, `r${room}-c${i}`, false))
+    for (let room = 0; room < options.rooms; room += 1) living.push(add(room, i, `r${room}-c${i}`, false))
   }
   return {
     all: living,
     addMortal(room) {
       mortals += 1
-      return add(room, `ghost-${mortals}`, true)
+      return add(room, options.clients + mortals, `ghost-${mortals}`, true)
     },
     allWell: () => living.every(({ well }) => well),
     pending: () => living.reduce((sum, { pending }) => sum + pending, 0),
@@ -99,6 +102,7 @@ type MemberOptions = {
   index: ClientIndex
   name: string
   room: number
+  seat: number
   keys: RoomKeys
   topology: Topology
   history: History
@@ -178,6 +182,7 @@ function createMember(options: MemberOptions): Member {
   return {
     index,
     room: options.room,
+    seat: options.seat,
     get well() {
       return inRoom && client.state === 'online'
     },

@@ -83,8 +83,8 @@ export function createNemesis(topology: Topology, members: Members, traffic: Tra
           const leading = await store.primaries()
           const replicas = store.servers.filter((server) => !leading.includes(server))
           // Who is away meanwhile can have what was lost from its senders alone.
-          for (const [i, member] of members.all.entries()) {
-            if (i % absentEvery === rank % absentEvery) member.away(stallMs + absentMs)
+          for (const member of members.all) {
+            if (member.seat % absentEvery === rank % absentEvery) member.away(stallMs + absentMs)
           }
           for (const replica of replicas) replica.signal('SIGSTOP')
           // What is on its way to a stopped replica would still reach it: only what has no connection is lost.
