@@ -15,6 +15,7 @@ import {
   type SessionId,
   writeDeliveryHeader,
 } from '@pychat/protocol'
+import { GraceTimes } from './grace.ts'
 import { MemoryLog } from './log.memory.ts'
 import type {
   JoinRequest,
@@ -93,8 +94,7 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
   const rooms = new Map<RoomId, MemoryRoom>()
   /** Empty rooms, in the order in which they will be forgotten. */
   const empty = new Set<RoomId>()
-  /** Members whose connection is gone, in the order in which their grace time ends. */
-  const graced = new Map<string, { membership: Membership; until: number }>()
+  const graced = new GraceTimes(options.graceMs, options.now)
   let lastGeneration = 0
   let beaconAt = options.now() + beaconMs
 
@@ -254,13 +254,6 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
     return { room, member }
   }
 
-  function grace(membership: Membership): void {
-    if (find(membership) === null) return
-    const key = membership.room + membership.session
-    graced.delete(key)
-    graced.set(key, { membership, until: options.now() + options.graceMs })
-  }
-
   function readLog(membership: Membership, epoch: Epoch, seq: number): LogPage | null {
     const found = find(membership)
     if (found === null) return null
@@ -268,15 +261,6 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
     const known = epoch === room.epoch
     const page = room.log.page(known ? Math.max(seq, member.start) : member.start, room.seq, options.now())
     return { ...page, epoch: room.epoch, missed: known ? page.missed : null }
-  }
-
-  /** Who came back meanwhile has another generation: then nothing happens. */
-  function endGraceTimes(now: number): void {
-    for (const [key, { membership, until }] of graced) {
-      if (until > now) return
-      graced.delete(key)
-      leave(membership, 'lost')
-    }
   }
 
   function beacon(now: number): void {
@@ -298,7 +282,7 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
       return join(request)
     },
     async leave(membership, why) {
-      if (why === 'lost' && options.graceMs > 0) grace(membership)
+      if (why === 'lost' && options.graceMs > 0) graced.begin(membership)
       else leave(membership, why)
     },
     publish(membership: Membership, counter: number, frame: Uint8Array): PublishResult {
@@ -363,7 +347,7 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
     },
     tick() {
       const now = options.now()
-      endGraceTimes(now)
+      for (const membership of graced.end()) leave(membership, 'lost')
       beacon(now)
     },
     async stop() {

@@ -24,6 +24,7 @@ import {
   type RosterPage,
   type Scripts,
 } from '../redis/scripts.ts'
+import { GraceTimes } from './grace.ts'
 import type {
   JoinRequest,
   JoinResult,
@@ -117,8 +118,7 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
   /** Rooms whose channel was not heard for a while, until local clients know what happened meanwhile. */
   const stale = new Set<LocalRoom>()
   let resyncs = 0
-  /** Members whose connection is gone, in the order in which their grace time ends. */
-  const graced = new Map<string, { membership: Membership; until: number }>()
+  const graced = new GraceTimes(options.graceMs, now)
   const logReader = createLogReader(scripts, () => now() - options.logAgeMs)
   let lastGeneration = 0
   let stopped = false
@@ -430,24 +430,6 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
     return member.owner
   }
 
-  function grace(membership: Membership): void {
-    const { room, session } = membership
-    if (rooms.get(room)?.members.get(session)?.generation !== membership.generation) return
-    const key = room + session
-    graced.delete(key)
-    graced.set(key, { membership, until: now() + options.graceMs })
-  }
-
-  /** Who came back meanwhile has another generation: then nothing happens. */
-  function endGraceTimes(): void {
-    const time = now()
-    for (const [key, { membership, until }] of graced) {
-      if (until > time) return
-      graced.delete(key)
-      void leaveForGood(membership, 'lost')
-    }
-  }
-
   async function leaveForGood(membership: Membership, why: 'left' | 'lost'): Promise<void> {
     const owner = forget(membership)
     if (owner !== null) await leaveNow({ room: membership.room, session: membership.session, owner, why })
@@ -522,7 +504,7 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
     },
     join,
     async leave(membership, why) {
-      if (why === 'lost' && options.graceMs > 0) grace(membership)
+      if (why === 'lost' && options.graceMs > 0) graced.begin(membership)
       else await leaveForGood(membership, why)
     },
     publish(membership, counter, frame): PublishResult | Promise<PublishResult> {
@@ -593,7 +575,7 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
       return list.length === 0 ? null : list
     },
     tick() {
-      endGraceTimes()
+      for (const membership of graced.end()) void leaveForGood(membership, 'lost')
       tellPositions()
     },
     async stop() {
