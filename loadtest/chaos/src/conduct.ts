@@ -15,6 +15,7 @@ import { startTraffic } from './traffic.ts'
 const startWithinMs = 60_000
 /** A fault counts as not healed when somebody is not well again so long after it. */
 const healWithinMs = 30_000
+const noticeMs = 150
 const replicasWithinMs = 40_000
 /** Everything sent has to be settled so long after the last fault. */
 const settleWithinMs = 60_000
@@ -101,6 +102,8 @@ export async function conduct(store: Store, options: RunOptions): Promise<Run> {
         problems.push(`${fault.name}: ${error.message}`)
         return error.message
       })
+      // What broke last is noticed a moment later.
+      await pause(noticeMs)
       const over = performance.now()
       if (await until(() => all.allWell(), healWithinMs)) record.healedAt = performance.now()
       options.progress(
