@@ -16,7 +16,11 @@ import type { ClientEvents } from './events.ts'
 import type { ClientPorts, ClientSocket } from './ports.ts'
 
 const backoffFirstMs = 500
+/** The longest pause while it may be a failover or an update, which take seconds, and afterwards. */
+const backoffBriskMaxMs = 4000
 const backoffMaxMs = 30_000
+/** Failures in a row until the relay is taken to be away for longer: about half a minute. */
+const briskFailures = 16
 /** A connection that lasted so long proves that things are well: the next loss starts with short pauses. */
 const stableAfterMs = 60_000
 /** From opening the socket to being in the room. */
@@ -26,7 +30,8 @@ const garbageMax = 32
 
 /** Full jitter: evenly spread over 0 and the doubling bound. @param failures in a row, from 0  @param jitter 0..1 */
 export function backoffMs(failures: number, jitter: number): number {
-  return Math.floor(jitter * Math.min(backoffMaxMs, backoffFirstMs * 2 ** Math.min(failures, 16)))
+  const maxMs = failures < briskFailures ? backoffBriskMaxMs : backoffMaxMs
+  return Math.floor(jitter * Math.min(maxMs, backoffFirstMs * 2 ** Math.min(failures, briskFailures)))
 }
 
 export type ConnectionEvents = {
