@@ -159,6 +159,7 @@ export const scenarios = {
     rooms: 20,
     clients: 10,
     rate: 200,
+    calmMs: 6000,
     faults: { 'node-kill': 30, failover: 3, 'failover-behind': 2 },
     bounds: [resumeP95, writeOutage],
   },
