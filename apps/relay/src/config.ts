@@ -266,7 +266,7 @@ const settings = {
   joinsPerSecond: row({
     env: 'PYCHAT_JOINS_PER_SECOND',
     ...integer(1, 100_000),
-    default: '500',
+    default: '400',
     unit: 'per second',
     sentence:
       'Joins this node carries out; further ones wait their turn. It spreads the load on Redis when many clients come back at once.',

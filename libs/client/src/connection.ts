@@ -22,7 +22,7 @@ const backoffMaxMs = 30_000
 /** Failures in a row until the relay is taken to be away for longer: about half a minute. */
 const briskFailures = 16
 /** A connection that lasted so long proves that things are well: the next loss starts with short pauses. */
-const stableAfterMs = 60_000
+const stableAfterMs = 10_000
 /** From opening the socket to being in the room. */
 const settleTimeoutMs = 15_000
 /** Unreadable messages in a row after which a connection is given up. */

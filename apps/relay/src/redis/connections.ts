@@ -30,7 +30,7 @@ export type ConnectionsEvents = {
 }
 
 /** A connection that stayed silent for so long is torn down: a peer that vanished never closes it. */
-const silentMsMax = 8000
+const silentMsMax = 5000
 const connectTimeoutMs = 2500
 const refreshPauseMs = 100
 /** A connection that was told to close and whose peer is frozen is destroyed after so long. */
