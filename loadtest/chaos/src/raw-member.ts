@@ -14,12 +14,14 @@ import {
   writeUint64,
 } from '@pychat/protocol'
 import WebSocket from 'ws'
-import type { RelayNode } from './topology.ts'
 
 const backoffFirstMs = 500
-const backoffMaxMs = 30_000
+const backoffMaxMs = 4000
 const handshakeTimeoutMs = 15_000
 const sealedAt = frameOffsets.sealed
+
+/** A node that a member may go to. */
+export type RawNode = { readonly url: string; connections: number }
 
 export type RawEvents = {
   /** @param sentAt this process's clock when it was sent, milliseconds */
@@ -41,9 +43,9 @@ export class RawMember {
   received = 0
   joins = 0
   inRoom = false
-  node: RelayNode | null = null
+  node: RawNode | null = null
   socket: WebSocket | null = null
-  readonly #pick: () => RelayNode | null
+  readonly #pick: () => RawNode | null
   readonly #events: RawEvents
   readonly #session = hex(16)
   readonly #secret = hex(16)
@@ -59,7 +61,7 @@ export class RawMember {
   #answer: { left: number; more: boolean } | null = null
   #stopped = false
 
-  constructor(room: string, pick: () => RelayNode | null, events: RawEvents = {}) {
+  constructor(room: string, pick: () => RawNode | null, events: RawEvents = {}) {
     this.room = room
     this.#pick = pick
     this.#events = events
