@@ -94,7 +94,14 @@ type LocalMember = {
   start: number
 }
 
-type PendingLeave = { room: RoomId; session: SessionId; owner: Owner; why: 'left' | 'lost' }
+type PendingLeave = {
+  room: RoomId
+  session: SessionId
+  owner: Owner
+  why: 'left' | 'lost'
+  /** Not before this time. */
+  due: number
+}
 
 const leavesPerRoundMax = 512
 /** Rooms whose members and position are read again at once, after the store or a subscription was away. */
@@ -385,8 +392,10 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
     } catch {
       return { ok: false, code: 'unavailable' }
     } finally {
-      // It may have taken place all the same.
-      if (asked) leaveLater({ room: request.room, session, owner, why: 'lost' })
+      // It may have taken place all the same. Like a lost connection: its client will ask again, as another owner.
+      if (asked) {
+        leaveLater({ room: request.room, session, owner, why: 'lost', due: now() + options.graceMs })
+      }
       room.joining.delete(pending)
       // Only then has the joiner's side run on and can hear what was held back.
       if (pending.marked) setImmediate(() => release(room))
@@ -414,8 +423,10 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
 
   function leaveAgain(): void {
     let left = leavesPerRoundMax
+    const time = now()
     for (const leave of leaving.values()) {
       if (left === 0) return
+      if (leave.due > time) continue
       left -= 1
       void leaveNow(leave)
     }
@@ -432,7 +443,8 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
 
   async function leaveForGood(membership: Membership, why: 'left' | 'lost'): Promise<void> {
     const owner = forget(membership)
-    if (owner !== null) await leaveNow({ room: membership.room, session: membership.session, owner, why })
+    if (owner === null) return
+    await leaveNow({ room: membership.room, session: membership.session, owner, why, due: 0 })
   }
 
   async function readLog(membership: Membership, epoch: Epoch, seq: number): Promise<LogPage | null> {
@@ -585,13 +597,13 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
       while ([...rooms.values()].some((room) => room.joining.size > 0)) {
         await new Promise((resolve) => setTimeout(resolve, 10))
       }
-      const last = [...leaving.values()]
-      let staying = 0
+      const last = [...leaving.values()].filter(({ due }) => due <= now())
+      let staying = leaving.size - last.length
       for (const room of rooms.values()) {
         if (options.graceMs > 0) staying += room.members.size
         else {
           for (const [session, { owner }] of room.members) {
-            last.push({ room: room.id, session, owner, why: 'lost' })
+            last.push({ room: room.id, session, owner, why: 'lost', due: 0 })
           }
         }
         room.members.clear()
