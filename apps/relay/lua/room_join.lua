@@ -2,7 +2,7 @@
 -- Safe to repeat: the same owner again changes nothing and tells nobody.
 -- KEYS[1] hash  room      epoch, seq, head, server, bytes, created, active, place,
 --                         s:<session> = "<counter> <owner>"; when the session is gone "<counter> - <proof> <start> <tag> <since> <profile>"
--- KEYS[2] hash  members   session -> "<since> <tag> <proof> <profile> <start>"; start: the log's end when it first came
+-- KEYS[2] hash  members   session -> "<since> <tag> <proof> <profile> <start>"; start: where the log ended when it first came
 -- KEYS[3] hash  names     tag -> session
 -- KEYS[4] zset  gone      session by the time when its counter is forgotten
 -- KEYS[5] zset  roster    session by place
@@ -21,6 +21,7 @@
 -- ARGV[11] hex    epoch       the one in `head`
 -- ARGV[12] hex    server      as room_epoch.lua says
 -- ARGV[13] number claim       frames up to this counter cannot be sent any more
+-- ARGV[14] number young_ms    a log younger than that is given whole to whoever comes
 -- Returns {'ok', epoch, seq, counter, start, count, <roster page>}, {'taken', owner of the name}, {'session'}, {'full'},
 --         or {'stale'} when the server was left behind.
 -- Publishes 2 + "arrived" for members when somebody came or changed, then 3 + {session, owner, was} for nodes.
@@ -36,7 +37,7 @@ for i = 1, #forgotten do
   redis.call('ZREM', gone_key, forgotten[i])
 end
 
-local known = redis.call('HMGET', room_key, 'epoch', 'seq', state_field, 'head', 'server')
+local known = redis.call('HMGET', room_key, 'epoch', 'seq', state_field, 'head', 'server', 'created')
 local value = redis.call('HGET', members_key, session)
 local counter, was, since, old_tag, old_proof, old_profile, start = '0', '', now, nil, nil, nil, nil
 if value then
@@ -75,7 +76,9 @@ else
     end
   end
 end
-start = start or seq
+if not start then
+  start = tonumber(now) - tonumber(known[6] or now) < tonumber(ARGV[14]) and '0' or seq
+end
 if tonumber(counter) < tonumber(ARGV[13]) then
   counter = ARGV[13]
 end

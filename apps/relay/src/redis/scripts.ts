@@ -14,7 +14,13 @@ import {
   writeDeliveryHeader,
 } from '@pychat/protocol'
 import type { Redis } from 'ioredis'
-import { type JoinRequest, type LogLimits, type PublishResult, StoreError } from '../rooms/rooms.ts'
+import {
+  type JoinRequest,
+  type LogLimits,
+  type PublishResult,
+  StoreError,
+  youngLogMs,
+} from '../rooms/rooms.ts'
 import { type RoomKeys, slotOf } from './keys.ts'
 import type { StoreServer } from './server.ts'
 
@@ -39,7 +45,7 @@ export type JoinAnswer =
       epoch: Epoch
       seq: number
       counter: number
-      /** Where the log ended when the session first came. */
+      /** From where on the session may have the log. */
       start: number
       count: number
       page: RosterPage
@@ -192,6 +198,7 @@ export function createScripts(server: (slot: number) => StoreServer, log: LogLim
         epoch,
         at.replicationId,
         counter,
+        youngLogMs,
       )) as (string | number)[]
       await safe(at)
       const [answer, ...rest] = reply

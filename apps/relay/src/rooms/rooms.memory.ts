@@ -17,17 +17,18 @@ import {
 } from '@pychat/protocol'
 import { GraceTimes } from './grace.ts'
 import { MemoryLog } from './log.memory.ts'
-import type {
-  JoinRequest,
-  JoinResult,
-  LogLimits,
-  LogPage,
-  Membership,
-  PublishResult,
-  RoomMember,
-  RoomStats,
-  Rooms,
-  RoomsEvents,
+import {
+  type JoinRequest,
+  type JoinResult,
+  type LogLimits,
+  type LogPage,
+  type Membership,
+  type PublishResult,
+  type RoomMember,
+  type RoomStats,
+  type Rooms,
+  type RoomsEvents,
+  youngLogMs,
 } from './rooms.ts'
 
 export type MemoryRoomsOptions = {
@@ -54,7 +55,7 @@ type MemoryMember = {
   generation: number
   /** Grows with every new member: cursor of the roster. */
   place: number
-  /** Where the log ended when the session first came: it gets nothing from before. */
+  /** It gets nothing of the log from before this place. */
   start: number
 }
 
@@ -197,7 +198,7 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
         since: now,
         generation,
         place: room.lastPlace,
-        start: known?.start ?? room.seq,
+        start: known?.start ?? (now - room.createdAt < youngLogMs ? 0 : room.seq),
       }
       room.members.set(session, member)
       room.gone.delete(session)

@@ -90,7 +90,7 @@ type LocalRoom = {
 type LocalMember = {
   generation: number
   owner: Owner
-  /** Where the log ended when the session first came: it gets nothing from before. */
+  /** It gets nothing of the log from before this place. */
   start: number
 }
 

@@ -24,6 +24,12 @@ export type JoinRequest = {
 /** What a room's log keeps: whichever bound is reached first. */
 export type LogLimits = { messagesMax: number; bytesMax: number; ageMs: number }
 
+/**
+ * After a store lost everything, members come back one by one into a new room, and the first ones speak again. So a log
+ * younger than that, in milliseconds, is given from its beginning to whoever comes.
+ */
+export const youngLogMs = 30_000
+
 export type LogPage = {
   /** The deliveries are the places after `seq` in `epoch`. */
   epoch: Epoch
@@ -110,7 +116,7 @@ export interface Rooms {
   publish(membership: Membership, counter: number, frame: Uint8Array): PublishResult | Promise<PublishResult>
   /**
    * What the log has after a position, at most a page of it (limits.logPage*), and nothing from before the session
-   * first joined. Null when the membership is gone. @throws StoreError
+   * first joined, except of a young log. Null when the membership is gone. @throws StoreError
    */
   log(membership: Membership, epoch: Epoch, seq: number): Promise<LogPage | null>
   /** A page of the roster. @param after a cursor from this roster  @throws StoreError */

@@ -13,15 +13,16 @@ import {
   type SessionId,
 } from '@pychat/protocol'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type {
-  JoinRequest,
-  JoinResult,
-  LogLimits,
-  LogPage,
-  Membership,
-  PublishResult,
-  Rooms,
-  RoomsEvents,
+import {
+  type JoinRequest,
+  type JoinResult,
+  type LogLimits,
+  type LogPage,
+  type Membership,
+  type PublishResult,
+  type Rooms,
+  type RoomsEvents,
+  youngLogMs,
 } from '../../src/rooms/rooms.ts'
 
 export type Heard =
@@ -550,6 +551,7 @@ export function roomsContract(
     it('tells a newcomer nothing of before, also when it says that it was there', async () => {
       const alice = await joined(node, request(room))
       for (let counter = 1; counter <= 3; counter += 1) await publish(node, alice, counter)
+      factory.advance(youngLogMs)
       const asked = request(room)
       const bob = await joined(node, asked)
       await publish(node, alice, 4)
@@ -559,6 +561,16 @@ export function roomsContract(
       const again = await joined(node, asked)
       await publish(node, alice, 5)
       expect(seqsOf(await logAfter(node, again, 0))).toEqual([4, 5])
+    })
+
+    it('gives a young log whole: after a total loss the first to come back speak before the last are there', async () => {
+      const alice = await joined(node, request(room))
+      for (let counter = 1; counter <= 3; counter += 1) await publish(node, alice, counter)
+      factory.advance(youngLogMs - 5000)
+      const bob = await joined(node, request(room))
+      const page = await node.rooms.log(bob.membership, 'ffffffffffffffff' as Epoch, 900)
+      expect(page).toMatchObject({ epoch: bob.epoch, seq: 0, missed: null })
+      expect(page?.deliveries).toHaveLength(3)
     })
 
     it('gives what it has, and says that it does not know what is missing, after an epoch that nobody knows', async () => {
