@@ -13,7 +13,9 @@ const textBytes = 4096
 const deliveryBytes = 42 + 42 + textBytes + 16 + 4
 const limitBytes = 1_048_576
 const warmMs = 5000
-const windowMs = 15_000
+const windowMs = 10_000
+/** Turns of reading and stopping: one turn's p99 says more of the machine than of the relay. */
+const rounds = 5
 const closeWithinMs = 120_000
 const lookMs = 200
 
@@ -80,37 +82,58 @@ export async function slow(store: Store, options: SlowOptions): Promise<Outcome>
       measuring = false
       return [histogram.percentile(99) / 1000, value]
     }
-    await pause(warmMs)
-    const [without] = await p99During(pause(windowMs))
-    options.progress(`all read: p99 ${without.toFixed(2)} ms`)
-    for (const reader of readers) reader.hang()
-    const [stoppedP99, closings] = await p99During(
-      watchSockets(readers, node.port, options.rate * deliveryBytes),
-    )
-    options.progress(`${stopped} stopped until all were closed: p99 ${stoppedP99.toFixed(2)} ms`)
-    // They read again at once: what still lies in the kernel, then the end, then the rest from the log.
-    for (const reader of readers) reader.read()
-    await pause(warmMs)
+    const p99s = { without: [] as number[], with: [] as number[] }
+    const after: number[] = []
+    for (let round = 1; round <= rounds; round += 1) {
+      await pause(warmMs)
+      const windowEnd = performance.now() + windowMs
+      // Looking at the sockets costs this process something: it looks in both halves.
+      const looking = until(
+        () => queuedBytes(node.port).size === 0 || performance.now() > windowEnd,
+        closeWithinMs,
+        lookMs,
+      )
+      const [without] = await p99During(looking)
+      for (const reader of readers) reader.hang()
+      const [withStopped, closings] = await p99During(
+        watchSockets(readers, node.port, options.rate * deliveryBytes),
+      )
+      // They read again at once: what still lies in the kernel, then the end, then the rest from the log.
+      for (const reader of readers) reader.read()
+      await until(() => readers.every(({ joins, inRoom }) => inRoom && joins > round), 30_000, 100)
+      p99s.without.push(without)
+      p99s.with.push(withStopped)
+      after.push(...closings.map((closing) => closing ?? closeWithinMs))
+      options.progress(
+        `turn ${round} of ${rounds}: p99 ${without.toFixed(2)} ms while all read, ${withStopped.toFixed(2)} ms with ${stopped} stopped`,
+      )
+    }
     clearInterval(traffic)
+    const isBack = ({ joins }: RawMember) => joins > rounds
     const caughtUp = await until(
-      () => readers.every(({ joins }) => joins >= 2) && members.every(({ seq }) => seq === speaker.seq),
+      () => readers.every(isBack) && members.every(({ seq }) => seq === speaker.seq),
       60_000,
       100,
     )
-    const after = closings.map((closing) => closing ?? closeWithinMs)
+    const [without, stoppedP99] = [median(p99s.without), median(p99s.with)]
     const missed = members.reduce((sum, member) => sum + member.missed, 0)
     const gaps = members.reduce((sum, { unknownGaps }) => sum + unknownGaps, 0)
     const incomplete = members.filter(({ received }) => received !== speaker.received).length
     const rows: PromiseRow[] = [
-      atMost('closed after the limit, longest of five', Math.max(...after), 2000, 'ms'),
+      atMost(`closed after the limit, longest of ${after.length}`, Math.max(...after), 2000, 'ms'),
       {
         promise: 'all five are back, and everybody has all messages',
-        figure: `${readers.filter(({ joins }) => joins >= 2).length} back, ${incomplete} members without all`,
+        figure: `${readers.filter(isBack).length} back, ${incomplete} members without all`,
         kept: caughtUp && incomplete === 0,
       },
       atMost('gaps of unknown size', gaps, 0),
       atMost('messages missed', missed, 0),
-      atMost("others' delivery p99, with stopped readers by without", stoppedP99 / without, 1.1, 'x'),
+      atMost(
+        `others' delivery p99, median of ${rounds} turns, with stopped readers by without`,
+        stoppedP99 / without,
+        1.1,
+        'x',
+      ),
     ]
     const kept = rows.every((row) => row.kept)
     return {
@@ -120,7 +143,12 @@ export async function slow(store: Store, options: SlowOptions): Promise<Outcome>
       seconds: (performance.now() - startedAt) / 1000,
       seed: options.seed,
       command: options.command,
-      figures: { closedAfterLimitMs: after.map(Math.round), p99Without: without, p99With: stoppedP99, sent },
+      figures: {
+        closedAfterLimitMs: after.map(Math.round),
+        p99Without: p99s.without,
+        p99With: p99s.with,
+        sent,
+      },
       page: [
         `# slow: ${kept ? 'kept' : 'BROKEN'}`,
         '',
@@ -129,8 +157,8 @@ export async function slow(store: Store, options: SlowOptions): Promise<Outcome>
         '',
         ...promiseTable(rows),
         '',
-        `Closed after the limit: ${after.map((ms) => `${Math.round(ms)} ms`).join(', ')}. Delivery p99 of the others: ` +
-          `${without.toFixed(2)} ms while all read, ${stoppedP99.toFixed(2)} ms with ${stopped} stopped. Sent ${sent}.`,
+        `Closed after the limit: ${after.map((ms) => `${Math.round(ms)} ms`).join(', ')}. Delivery p99 of the others by turn: ` +
+          `${shown(p99s.without)} ms while all read, ${shown(p99s.with)} ms with ${stopped} stopped. Sent ${sent}.`,
         '',
       ].join('\n'),
     }
@@ -139,6 +167,9 @@ export async function slow(store: Store, options: SlowOptions): Promise<Outcome>
     await topology.stop()
   }
 }
+
+const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0
+const shown = (values: readonly number[]) => values.map((value) => value.toFixed(2)).join(', ')
 
 /**
  * Watches the relay's ends of these connections in the kernel's table. While a connection's queues grow the kernel takes
