@@ -320,11 +320,11 @@ export class Session implements SocketHandler {
       tail: null,
     }
     this.#joined = [...this.#joined, entry]
-    this.#context.joinPending(this, room)
     let result: JoinResult
     try {
       await this.#context.joinTurn()
       if (!this.open()) return
+      this.#context.joinPending(this, room)
       const proof = createHash('sha256').update(decodeHex(message.secret)).digest('hex')
       const { tag, profile, counter = 0 } = message
       result = await rooms.join({ room, session, proof, tag, profile, counter })

@@ -285,11 +285,11 @@ describe('rooms', () => {
       const bytes = encodeDelivery({ room: join.room, epoch, seq, at: 1, frame: frame(session(), 1) })
       world?.deliver(join.room, bytes, true)
     }
+    await settle()
     deliver(6)
     deliver(7)
     deliver(8)
     expect(peer.seqs).toEqual([])
-    await settle()
     answer({
       ok: true,
       membership: { room: join.room, session: join.session, generation: 1 },
