@@ -127,6 +127,7 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
   let resyncs = 0
   const graced = new GraceTimes(options.graceMs, now)
   const logReader = createLogReader(scripts, () => now() - options.logAgeMs)
+  let entering: { rooms: RoomId[]; done: Promise<unknown> } | null = null
   let lastGeneration = 0
   let stopped = false
 
@@ -173,12 +174,29 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
     }
   }
 
+  /** Enters this node as one with members in a room: one command for all rooms that are entered at once. */
+  function enter(id: RoomId): Promise<unknown> {
+    if (entering !== null) {
+      entering.rooms.push(id)
+      return entering.done
+    }
+    const rooms = [id]
+    // Behind the joins that begin in this turn too.
+    const done = Promise.resolve().then(() => {
+      entering = null
+      connections.cork()
+      return commands.sadd(nodeRoomsKey(keyPrefix, lease.node), ...rooms)
+    })
+    entering = { rooms, done }
+    return done
+  }
+
   /** The node is entered as one with members here before it has any, or its death would leave them behind. */
   function ready(room: LocalRoom): Promise<void> {
     if (room.ready !== null) return room.ready
     connections.cork()
     const entered = Promise.all([
-      commands.sadd(nodeRoomsKey(keyPrefix, lease.node), room.id),
+      enter(room.id),
       subscriptions.subscribe(room.keys.channel, {
         message: (message) => receive(room, message),
         resumed: () => resyncLater(room),

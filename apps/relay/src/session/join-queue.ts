@@ -7,9 +7,10 @@ export type JoinQueue = {
   turn(): Promise<void>
 }
 
-const sliceMs = 50
+/** Short: what passes at once keeps everybody else of the node waiting. */
+const sliceMs = 10
 /** What may pass at once after a quiet time, in seconds' worth. */
-const burstSeconds = 0.2
+const burstSeconds = 0.05
 
 /** @param now milliseconds on a monotonic clock  @param setTimer calls back once */
 export function createJoinQueue(

@@ -26,7 +26,7 @@ function clock() {
 test('joins pass at once while there are few', async () => {
   const { now, setTimer } = clock()
   const queue = createJoinQueue(100, now, setTimer)
-  for (let i = 0; i < 20; i += 1) await queue.turn()
+  for (let i = 0; i < 5; i += 1) await queue.turn()
 })
 
 test('a crowd passes in order and at the rate', async () => {
@@ -35,8 +35,8 @@ test('a crowd passes in order and at the rate', async () => {
   const passed: number[] = []
   for (let i = 0; i < 500; i += 1) void queue.turn().then(() => passed.push(i))
   await time.pass(1000)
-  expect(passed.length).toBeGreaterThanOrEqual(110)
-  expect(passed.length).toBeLessThanOrEqual(121)
+  expect(passed.length).toBeGreaterThanOrEqual(100)
+  expect(passed.length).toBeLessThanOrEqual(106)
   await time.pass(4000)
   expect(passed).toEqual(Array.from({ length: 500 }, (_, i) => i))
 })
