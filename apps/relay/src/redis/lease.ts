@@ -34,6 +34,10 @@ export type LeaseEvents = {
 /** A dead node's rooms are looked through for so long after that: a join of its last moment may still arrive. */
 const graveMs = 60_000
 const reaperMs = 10_000
+/** A dead node's rooms are gone through in that time, with such pauses, at least so many at once. */
+const reapWithinMs = 4000
+const reapPauseMs = 50
+const reapStepMin = 16
 
 export class Lease {
   readonly listeners: LeaseEvents[] = []
@@ -201,9 +205,18 @@ export class Lease {
     } else if (now() >= due) {
       const roomsKey = nodeRoomsKey(keyPrefix, id)
       const rooms = (await commands.smembers(roomsKey)) as RoomId[]
-      for (const room of rooms) {
-        await scripts.roomReap(roomKeys(keyPrefix, room), room, id, now(), keepMs)
-        await commands.srem(roomsKey, room)
+      // In small steps: when a node dies the store has its hands full with those who come back.
+      const step = Math.max(reapStepMin, Math.ceil((rooms.length * reapPauseMs) / reapWithinMs))
+      for (let i = 0; i < rooms.length; i += step) {
+        const some = rooms.slice(i, i + step)
+        if (i > 0) {
+          await new Promise((resolve) => setTimeout(resolve, reapPauseMs))
+          await commands.pexpire(reaper, reaperMs)
+        }
+        await Promise.all(
+          some.map((room) => scripts.roomReap(roomKeys(keyPrefix, room), room, id, now(), keepMs)),
+        )
+        await commands.srem(roomsKey, ...some)
       }
       if (rooms.length === 0 && now() - due > graveMs) {
         await commands.srem(nodesKey(keyPrefix), id)

@@ -54,7 +54,7 @@ export type RedisRoomsOptions = {
   graceMs: number
   /** How old a message of the log may be. */
   logAgeMs: number
-  /** Every so often members are told where their room's log ends. */
+  /** So long after a room fell silent its members are told where its log ends. */
   beaconMs: number
 }
 
@@ -84,7 +84,9 @@ type LocalRoom = {
   held: Buffer[]
   /** Where the log ended when members were told last, as "<epoch> <seq>". */
   toldPosition: string
+  /** When that is looked at again, and how long after it for the next time. */
   beaconAt: number
+  beaconStepMs: number
 }
 
 type LocalMember = {
@@ -106,6 +108,8 @@ type PendingLeave = {
 const leavesPerRoundMax = 512
 /** Rooms whose members and position are read again at once, after the store or a subscription was away. */
 const resyncsAtOnceMax = 16
+/** A room that stays silent is looked at ever more seldom, down to this. */
+const beaconStepMaxMs = 64_000
 /** What was said before the position was read may still be on its way here by the other connection. */
 const positionDelayMs = 250
 
@@ -144,7 +148,8 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
         holds: 0,
         held: [],
         toldPosition: '',
-        beaconAt: now() + options.beaconMs * options.jitter(),
+        beaconAt: now() + options.beaconMs * (0.5 + options.jitter() / 2),
+        beaconStepMs: options.beaconMs,
       }
       rooms.set(id, room)
     }
@@ -217,6 +222,9 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
 
   function deliver(room: LocalRoom, message: Buffer): void {
     if (message[0] === kinds.delivery) {
+      // While a room speaks, a lost frame shows by the next one: what matters is the silence afterwards.
+      room.beaconStepMs = options.beaconMs
+      room.beaconAt = now() + options.beaconMs
       events.deliver(room.id, message.subarray(1), true)
     } else if (message[0] === kinds.control) {
       const text = message.subarray(1)
@@ -348,7 +356,8 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
     connections.cork()
     for (const room of rooms.values()) {
       if (room.members.size === 0 || room.beaconAt > time) continue
-      room.beaconAt = time + options.beaconMs * (0.9 + options.jitter() / 10)
+      room.beaconStepMs = Math.min(2 * room.beaconStepMs, beaconStepMaxMs)
+      room.beaconAt = time + room.beaconStepMs * (0.9 + options.jitter() / 10)
       tellPosition(room).catch(() => {})
     }
   }
