@@ -274,7 +274,11 @@ export function createInbox(
       strangers.clear()
       opening.entered()
       if (position.place() === null) position.move(at)
-      else if (position.side(at) !== 'here') catchup.begin()
+      else if (position.side(at) !== 'here') {
+        catchup.begin()
+        // The answer may have been read for somebody else a moment ago: it has to reach this place all the same.
+        push({ kind: 'position', place: at })
+      }
     },
     receive(bytes) {
       const delivery = decoded(bytes)

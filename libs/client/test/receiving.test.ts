@@ -52,6 +52,18 @@ describe('coming back', () => {
     expect(world.client.position()).toEqual({ epoch: epochA, seq: 5 })
   })
 
+  it('asks again when the answer ends before the place that it joined at: it was read a moment too early', () => {
+    world.enter([bob.member])
+    const [a, b] = say('a', 'b') as [Uint8Array, Uint8Array]
+    world.lose()
+    world.enter([bob.member], { seq: 2 })
+    world.answerLog([a])
+    expect(world.logRequests()).toMatchObject([{ seq: 0 }, { seq: 1 }])
+    world.answerLog([b])
+    expect(world.texts()).toEqual(heard('a', 'b'))
+    expect(world.of('gap')).toEqual([])
+  })
+
   it('asks for nothing when nothing was said, and nothing at all the first time', () => {
     expect(world.client.position()).toBeNull()
     world.enter([bob.member], { seq: 7 })

@@ -1,6 +1,5 @@
 // The storm: ten thousand members sit on one node, the node dies, all come back at once to the others. Measured: how
 // soon they are back, what it does to Redis, and what the members of the other nodes notice.
-
 import { openCrowd } from './crowd.ts'
 import { spread } from './figures.ts'
 import { atMost, type Outcome, type PromiseRow, promiseTable } from './outcome.ts'
