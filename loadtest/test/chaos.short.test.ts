@@ -45,6 +45,8 @@ describe.concurrent('npm run chaos', () => {
 
   it.each(['acked-lost', 'duplicate', 'out-of-order', 'different-order', 'corrupt', 'never-settled'])(
     'fails when one fault of class %s is planted in a run',
+    // On a starved machine a run can be over before its fault was due: then nothing was planted, once.
+    { retry: 1, timeout: withinMs },
     async (fault) => {
       const small = ['--rooms', '1', '--clients', '3', '--rate', '40', '--faults', '0']
       const { code, page, progress } = await chaos('--scenario', 'short', ...small, '--plant', fault)
@@ -52,7 +54,6 @@ describe.concurrent('npm run chaos', () => {
       expect(page.match(/BROKEN \|/g)).toHaveLength(1)
       expect(code).toBe(1)
     },
-    withinMs,
   )
 
   it(
