@@ -1,5 +1,26 @@
 // The public door of the session engine: one client in one room, without a screen, a clock or a network of its own.
+export { ChatRefusal, type ChatRefusalCode } from './chat-refusal.ts'
 export { type Client, type ClientOptions, createClient } from './client.ts'
+export type {
+  ActName,
+  BanLine,
+  CharterChange,
+  CharterView,
+  Community,
+  CommunityEvents,
+  CommunityMemory,
+  CommunityOptions,
+  InviteParts,
+  KeyStanding,
+  KnownPerson,
+  PeoplePage,
+  Person,
+  Rank,
+  RoomRecord,
+  View,
+  WarningCode,
+} from './community/types.ts'
+export { viewKey } from './community/view.ts'
 export { backoffMs } from './connection.ts'
 export type { ClientEvents, ConnectionState, StopReason, User } from './events.ts'
 export { pendingMax } from './outbox.ts'
