@@ -122,6 +122,10 @@ export async function startFakeRelay(port = 0): Promise<FakeRelay> {
       count: members.length,
       members,
     })
+    const { after } = message
+    if (after && (after.epoch !== room.epoch || after.seq !== room.log.length)) {
+      tellLog(socket, { t: 'log', id, room: roomId, ...after })
+    }
   }
   function leave(roomId: RoomId, socket: WebSocket, why: 'left' | 'lost') {
     const room = rooms.get(roomId)

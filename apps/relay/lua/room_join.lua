@@ -22,8 +22,12 @@
 -- ARGV[12] hex    server      as room_epoch.lua says
 -- ARGV[13] number claim       frames up to this counter cannot be sent any more
 -- ARGV[14] number young_ms    a log younger than that is given whole to whoever comes
--- Returns {'ok', epoch, seq, counter, start, count, <roster page>}, {'taken', owner of the name}, {'session'}, {'full'},
---         or {'stale'} when the server was left behind.
+-- ARGV[15] hex    after_epoch where a returning member stands, and
+-- ARGV[16] number after_seq   its seq; '' and 0 for a newcomer
+-- ARGV[17] number frames, ARGV[18] number bytes, ARGV[19] number oldest: bounds of a page, as log_page.lua says
+-- Returns {'ok', epoch, seq, counter, start, count, roster page, page of the log}, {'taken', owner of the name},
+--         {'session'}, {'full'}, or {'stale'} when the server was left behind. The page of the log has what the member
+--         missed, with -1 for `missed` where nobody knows; it is empty when the member stands at the log's end.
 -- Publishes 2 + "arrived" for members when somebody came or changed, then 3 + {session, owner, was} for nodes.
 local room_key, members_key, names_key, gone_key, roster_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local channel = KEYS[7]
@@ -104,9 +108,18 @@ if was == owner then
 end
 redis.call('SPUBLISH', channel, '\3{"session":"' .. session .. '","owner":"' .. owner .. '","was":"' .. was .. '"}')
 
-local reply = { 'ok', epoch, seq, counter, start, count }
-local page = roster_page(room_key, members_key, roster_key, 0, tonumber(ARGV[10]))
-for i = 1, #page do
-  reply[#reply + 1] = page[i]
+local after_epoch, after = ARGV[15], tonumber(ARGV[16])
+local page = {}
+if after_epoch ~= '' and (after_epoch ~= epoch or after ~= tonumber(seq)) then
+  local function page_after(page_epoch, place)
+    return log_page(room_key, KEYS[6], page_epoch, math.max(place, tonumber(start)), tonumber(ARGV[17]),
+      tonumber(ARGV[18]), tonumber(ARGV[19]))
+  end
+  page = page_after(after_epoch, after)
+  if page[1] == 'unknown' then
+    page = page_after(page[2], tonumber(page[3]))
+    page[4] = -1
+  end
 end
-return reply
+return { 'ok', epoch, seq, counter, start, count,
+  roster_page(room_key, members_key, roster_key, 0, tonumber(ARGV[10])), page }

@@ -26,6 +26,8 @@ export type Catchup = {
   /** All that was announced has come. */
   readonly complete: boolean
   begin(): void
+  /** As `begin`, where the question went out already: with the join of this id. */
+  beginAsked(id: number): void
   /** @returns whether it is the answer to what was asked */
   answer(message: RelayControlOf<'log'>): boolean
   /** @returns whether it refuses what was asked */
@@ -88,6 +90,12 @@ export function createCatchup(
       active = true
       jumps = 0
       ask()
+    },
+    beginAsked(id) {
+      active = true
+      jumps = 0
+      watch()
+      request = id
     },
     answer(message) {
       if (request === null || message.id !== request) return false

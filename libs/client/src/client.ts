@@ -199,7 +199,7 @@ export function createClient(options: ClientOptions, ports: ClientPorts): Client
     settled = false
     loading.cancel()
     outbox.suspend()
-    inbox.hold()
+    const after = inbox.hold()
     const counter = outbox.base()
     connection.send({
       t: 'join',
@@ -210,6 +210,7 @@ export function createClient(options: ClientOptions, ports: ClientPorts): Client
       tag,
       profile: encodeBase64url(sealProfile(room, session, username, 1)),
       ...(counter > 0 ? { counter } : {}),
+      ...(after === null ? {} : { after }),
     })
   }
   /** Asks for the room again on this connection, once: many frames may have been refused. */
@@ -276,7 +277,7 @@ export function createClient(options: ClientOptions, ports: ClientPorts): Client
       return
     }
     inRoom = true
-    inbox.enter({ epoch: message.epoch, seq: message.seq })
+    inbox.enter({ epoch: message.epoch, seq: message.seq }, message.id)
     acknowledgeLater(message.counter, 0)
     loading.begin(message)
   }

@@ -55,8 +55,8 @@ export type Inbox = {
   readonly position: Position
   /** Whether missed messages, or the name of a sender, are on their way. */
   readonly catchingUp: boolean
-  /** On joining: the log's end as the relay tells it. */
-  enter(at: Place): void
+  /** On joining: the log's end as the relay tells it. @param join id of the join, which asked for the log after our place */
+  enter(at: Place, join: number): void
   receive(bytes: Uint8Array): void
   /** The relay tells where the log ends. */
   mark(place: Place): void
@@ -67,8 +67,11 @@ export type Inbox = {
   answer(message: RelayControlOf<'log' | 'member'>): void
   /** @returns whether it was about the log or a sender */
   refused(message: RelayControlOf<'refused'>): boolean
-  /** Everything waits until `release`. */
-  hold(): void
+  /**
+   * A join goes out: everything waits until `release`, and what was asked on the way is asked by the join.
+   * @returns where we stand, and will at `enter`; null before the room was entered
+   */
+  hold(): Place | null
   /** The roster is complete. */
   release(): void
   /** The connection is gone: what still waits will not be completed. */
@@ -268,15 +271,15 @@ export function createInbox(
     get catchingUp() {
       return catchup.active || lookup.active
     },
-    enter(at) {
+    enter(at, join) {
       clear()
       joinedEpoch = at.epoch
       strangers.clear()
       opening.entered()
       if (position.place() === null) position.move(at)
       else if (position.side(at) !== 'here') {
-        catchup.begin()
-        // The answer may have been read for somebody else a moment ago: it has to reach this place all the same.
+        catchup.beginAsked(join)
+        // A later page may have been read for somebody else a moment ago: they have to reach this place all the same.
         push({ kind: 'position', place: at })
       }
     },
@@ -302,6 +305,8 @@ export function createInbox(
     refused: (message) => catchup.refused(message) || lookup.refused(message),
     hold() {
       held = true
+      catchup.cancel()
+      return position.place()
     },
     release() {
       held = false

@@ -1,7 +1,13 @@
 // A relay as docs/protocol.md describes it, as small as can be, over a `World`: one room with a log of several epochs
 // that can lose its tail, its beginning, everything, or a delivery on its way, and with people who come and go. The
 // engine is tested against it.
-import { decodeFrameHeader, type Epoch, type Member, type SessionId } from '@pychat/protocol'
+import {
+  type ClientControlOf,
+  decodeFrameHeader,
+  type Epoch,
+  type Member,
+  type SessionId,
+} from '@pychat/protocol'
 import type { Person, World } from './world.ts'
 
 type Entry = { epoch: Epoch; seq: number; frame: Uint8Array; session: SessionId; counter: number }
@@ -66,18 +72,18 @@ export class ModelRelay {
       if (item === undefined || sockets !== this.#opened) return
       this.#served += 1
       if (item instanceof Uint8Array) this.#publish(item)
-      else if (item.t === 'join') this.#join(item.counter ?? 0)
+      else if (item.t === 'join') this.#join(item)
       else if (item.t === 'member') this.#member(item)
       else if (item.t === 'log') this.#answer(item)
     }
   }
 
-  #join(claim: number): void {
-    const { session } = this.world.lastJoin()
-    this.counters.set(session, Math.max(this.counters.get(session) ?? 0, claim))
+  #join({ id, session, counter = 0, after }: ClientControlOf<'join'>): void {
+    this.counters.set(session, Math.max(this.counters.get(session) ?? 0, counter))
     this.#joined = true
     const members = [...this.present].map(({ member }) => member)
     this.world.joined(members, { epoch: this.epoch, seq: this.top, counter: this.counters.get(session) ?? 0 })
+    if (after && (after.epoch !== this.epoch || after.seq !== this.top)) this.#tellLog(id, after)
   }
 
   #isBusy(id: number): boolean {
@@ -94,8 +100,10 @@ export class ModelRelay {
   }
 
   #answer({ id, epoch, seq }: { id: number; epoch: Epoch; seq: number }): void {
+    if (!this.#isBusy(id)) this.#tellLog(id, { epoch, seq })
+  }
+  #tellLog(id: number, { epoch, seq }: { epoch: Epoch; seq: number }): void {
     const { room } = this.world
-    if (this.#isBusy(id)) return
     // Where the asker stands by our knowledge; steps over ended epochs that have nothing more for it.
     let [at, after, known] = [epoch, seq, true]
     while (at !== this.epoch) {

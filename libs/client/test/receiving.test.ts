@@ -35,17 +35,18 @@ const deliver = (frames: readonly Uint8Array[], seq: number, epoch: Epoch = epoc
 }
 
 describe('coming back', () => {
-  it('asks for what was said meanwhile, page by page, and what comes live waits for its turn', () => {
+  it('asks by its join for what was said meanwhile, then page by page, and what comes live waits for its turn', () => {
     world.enter([bob.member])
     const [a, b, c, d, e] = say('a', 'b', 'c', 'd', 'e') as [Uint8Array, ...Uint8Array[]]
     world.deliver(a, 1)
     world.lose()
     world.enter([bob.member], { seq: 4 })
-    expect(world.logRequests()).toMatchObject([{ epoch: epochA, seq: 1 }])
+    expect(world.lastJoin().after).toEqual({ epoch: epochA, seq: 1 })
+    expect(world.logRequests()).toEqual([])
     world.deliver(e as Uint8Array, 5)
     world.answerLog([b as Uint8Array, c as Uint8Array], { more: true })
     expect(world.texts()).toEqual(heard('a', 'b', 'c'))
-    expect(world.logRequests()).toMatchObject([{ seq: 1 }, { seq: 3 }])
+    expect(world.logRequests()).toMatchObject([{ epoch: epochA, seq: 3 }])
     world.answerLog([d as Uint8Array])
     expect(world.texts()).toEqual(heard('a', 'b', 'c', 'd', 'e'))
     expect(world.of('gap')).toEqual([])
@@ -58,7 +59,7 @@ describe('coming back', () => {
     world.lose()
     world.enter([bob.member], { seq: 2 })
     world.answerLog([a])
-    expect(world.logRequests()).toMatchObject([{ seq: 0 }, { seq: 1 }])
+    expect(world.logRequests()).toMatchObject([{ seq: 1 }])
     world.answerLog([b])
     expect(world.texts()).toEqual(heard('a', 'b'))
     expect(world.of('gap')).toEqual([])
@@ -67,10 +68,43 @@ describe('coming back', () => {
   it('asks for nothing when nothing was said, and nothing at all the first time', () => {
     expect(world.client.position()).toBeNull()
     world.enter([bob.member], { seq: 7 })
+    expect(world.lastJoin().after).toBeUndefined()
     expect(world.client.position()).toEqual({ epoch: epochA, seq: 7 })
     world.lose()
     world.enter([bob.member], { seq: 7 })
+    expect(world.lastJoin().after).toEqual({ epoch: epochA, seq: 7 })
     expect(world.logRequests()).toEqual([])
+    world.pass(15_000)
+    expect(world.client.state).toBe('online')
+  })
+
+  it('leaves a relay that owes it the answer of its join for 10 s', () => {
+    world.enter([bob.member], { seq: 7 })
+    world.lose()
+    world.enter([bob.member], { seq: 8 })
+    world.pass(9999)
+    expect(world.client.state).toBe('online')
+    world.pass(1)
+    expect(world.client.state).toBe('offline')
+  })
+
+  it('hears no answer from before it joined again, and joins from where it stands', () => {
+    world.enter([bob.member])
+    const [a, b, c] = say('a', 'b', 'c') as [Uint8Array, Uint8Array, Uint8Array]
+    world.deliver(a, 1)
+    world.client.send('mine')
+    position(3)
+    const { session } = world.lastJoin()
+    world.tell({ t: 'nack', room: room.id, session, counter: 1, code: 'not-member' })
+    expect(world.lastJoin().after).toEqual({ epoch: epochA, seq: 1 })
+    const [asked] = world.logRequests()
+    if (asked === undefined) throw new Error('no log was asked for')
+    world.tell({ ...asked, seq: 2, count: 1, missed: 1, more: false })
+    world.deliver(c, 3)
+    world.joined([bob.member], { seq: 3 })
+    world.answerLog([b, c])
+    expect(world.texts()).toEqual(heard('a', 'b', 'c'))
+    expect(world.of('gap')).toEqual([])
   })
 
   it('reads the log while the roster is on its way, and shows it when senders are known', () => {
@@ -224,8 +258,9 @@ describe('in the room', () => {
     refuseLog('not-member')
     expect(world.socket.sent.filter(({ t }) => t === 'join')).toHaveLength(2)
     world.joined([bob.member], { seq: 3 })
-    expect(world.logRequests().at(-1)).toMatchObject({ epoch: epochA, seq: 0 })
-    refuseLog('bad-message')
+    const { id, after } = world.lastJoin()
+    expect(after).toEqual({ epoch: epochA, seq: 0 })
+    world.tell({ t: 'refused', id, code: 'bad-message', message: '' })
     expect(world.client.state).toBe('offline')
   })
 
@@ -421,6 +456,16 @@ describe('a relay that lies about its log', () => {
     online()
     world.pass(10_000)
     givenUp()
+  })
+
+  it('is not heard when it answers a join that had nothing to ask', () => {
+    world.answerLog(say('a', 'b', 'c'))
+    world.lose()
+    world.enter([bob.member], { seq: 3 })
+    world.answerLog([], { seq: 5, missed: 2 })
+    expect(world.client.position()).toEqual({ epoch: epochA, seq: 3 })
+    expect(world.of('gap')).toEqual([])
+    online()
   })
 
   it('cannot bring a page out of order', () => {

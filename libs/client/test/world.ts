@@ -223,11 +223,17 @@ export class World {
   logRequests(): ClientControlOf<'log'>[] {
     return this.socket.sent.filter((message) => message.t === 'log')
   }
-  /** Answers the newest `log`: these frames stand after `seq`. */
+  /** The newest question after a place, by a `log` or a `join`. */
+  #lastAsked(): Pick<ClientControlOf<'log'>, 'id' | 'room' | 'epoch' | 'seq'> {
+    for (const message of this.socket.sent.toReversed()) {
+      if (message.t === 'log') return message
+      if (message.t === 'join' && message.after) return { ...message, ...message.after }
+    }
+    throw new Error('no log was asked for')
+  }
+  /** Answers that: these frames stand after `seq`. */
   answerLog(frames: readonly Uint8Array[], more: Partial<RelayControlOf<'log'>> = {}): void {
-    const asked = this.logRequests().at(-1)
-    if (!asked) throw new Error('no log was asked for')
-    const { id, room, epoch, seq } = asked
+    const { id, room, epoch, seq } = this.#lastAsked()
     const answer = {
       t: 'log',
       id,

@@ -20,6 +20,8 @@ const profile = z
   .regex(/^[A-Za-z0-9_-]+$/)
 const cursor = z.string().regex(/^[0-9]{1,20}$/)
 
+const positionSchema = z.strictObject({ epoch: epochSchema, seq: count })
+
 /** One member as a relay shows it: everything personal is inside the sealed profile. */
 export const memberSchema = z.strictObject({
   session: sessionIdSchema,
@@ -47,6 +49,11 @@ export const clientControlSchema = z.discriminatedUnion('t', [
      * goes on from here, so that the sender can repair what the relay lost without a new session.
      */
     counter: count.max(limits.framesPerSessionMax).optional(),
+    /**
+     * Where a returning member stands: unless `joined` names that very place, `log` with this request's id comes
+     * behind it, as if it had been asked for.
+     */
+    after: positionSchema.optional(),
   }),
   z.strictObject({ t: z.literal('leave'), id: requestId, room: roomIdSchema }),
   z.strictObject({ t: z.literal('members'), id: requestId, room: roomIdSchema, after: cursor }),
@@ -91,7 +98,10 @@ export const relayControlSchema = z.discriminatedUnion('t', [
   }),
   z.strictObject({ t: z.literal('member'), id: requestId, room: roomIdSchema, member: memberSchema }),
   z.strictObject({ t: z.literal('left'), id: requestId, room: roomIdSchema }),
-  /** Answer to "log": exactly `count` deliveries of this room follow, from `seq` + 1 on in `epoch`, before anything else. */
+  /**
+   * Answer to "log", or to the `after` of "join": exactly `count` deliveries of this room follow, from `seq` + 1 on in
+   * `epoch`, before anything else.
+   */
   z.strictObject({
     t: z.literal('log'),
     id: requestId,
@@ -153,7 +163,7 @@ export const relayControlSchema = z.discriminatedUnion('t', [
     room: roomIdSchema,
     epoch: epochSchema,
     seq: count,
-    was: z.strictObject({ epoch: epochSchema, seq: count }),
+    was: positionSchema,
   }),
   /** Where the room's log ends, told now and then: a member that stands elsewhere missed something. */
   z.strictObject({ t: z.literal('position'), room: roomIdSchema, epoch: epochSchema, seq: count }),

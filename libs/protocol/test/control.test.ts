@@ -125,6 +125,11 @@ describe.each(relayRows)('relay $t', (message) => {
   })
 })
 
+test('a join may say what a returning member has', () => {
+  const returning = { ...fromClient.join, counter: 17, after: { epoch, seq: 7 } }
+  expect(decodeClientControl(encodeControl(returning))).toEqual(returning)
+})
+
 test('neither side takes the other side’s messages', () => {
   for (const message of clientRows) {
     // "members" is a word of both sides with different fields.
@@ -166,6 +171,11 @@ test.each<[string, unknown]>([
   ['a profile in standard base64', { ...join, profile: `${'A'.repeat(388)}+/` }],
   ['a padded profile', { ...join, profile: `${'A'.repeat(388)}==` }],
   ['a short secret', { ...join, secret: secret.slice(2) }],
+  ['a counter that no session reaches', { ...join, counter: limits.framesPerSessionMax + 1 }],
+  ['a place without its epoch', { ...join, after: { seq: 7 } }],
+  ['a place with more than a place', { ...join, after: { epoch, seq: 7, count: 1 } }],
+  ['a place that is null', { ...join, after: null }],
+  ['a place before the first', { ...join, after: { epoch, seq: -1 } }],
   ['a cursor that is no number', { ...fromClient.members, after: 'x' }],
 ])('a relay refuses %s', (_, value) => {
   expect(refusalOf(() => decodeClientControl(JSON.stringify(value)))).toBe('bad-message')
@@ -196,7 +206,12 @@ test('the largest messages of each side fit their limits', () => {
   const members = Array<Member>(limits.rosterPageMembersMax).fill(big)
   const joined = encodeControl({ ...fromRelay.joined, members, next: '9'.repeat(20) })
   expect(refusalOf(() => decodeRelayControl(joined))).toBeNull()
-  const longest = encodeControl({ ...join, id: 2 ** 31 - 1, profile: big.profile })
+  const longest = encodeControl({
+    ...join,
+    id: 2 ** 31 - 1,
+    profile: big.profile,
+    after: { epoch, seq: Number.MAX_SAFE_INTEGER },
+  })
   expect(refusalOf(() => decodeClientControl(longest))).toBeNull()
 })
 

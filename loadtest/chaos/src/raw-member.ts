@@ -152,7 +152,10 @@ export class RawMember {
         if (this.#epoch === '') {
           this.#epoch = message.epoch
           this.#seq = message.seq
-        } else if (this.#epoch !== message.epoch || this.#seq !== message.seq) this.#ask()
+        } else if (this.#epoch !== message.epoch || this.#seq !== message.seq) {
+          // The join asked already.
+          this.#asking = true
+        }
         this.#events.joined?.()
         return
       case 'log':
@@ -188,6 +191,7 @@ export class RawMember {
       tag: this.#tag,
       profile: this.#profile,
       counter: this.#counter,
+      ...(this.#epoch === '' ? {} : { after: { epoch: this.#epoch, seq: this.#seq } }),
     })
   }
 

@@ -1,8 +1,9 @@
 // Reads pages of room logs for many members at once without asking the store the same thing twice: equal questions
 // that are under way share one answer, and only so many are under way. After a node died, thousands ask in one second.
 
+import type { Position } from '../rooms/rooms.ts'
 import type { RoomKeys } from './keys.ts'
-import type { LogAnswer, Position, Scripts } from './scripts.ts'
+import type { LogAnswer, Scripts } from './scripts.ts'
 
 const readsAtOnceMax = 16
 

@@ -16,7 +16,11 @@ import {
 import type { Redis } from 'ioredis'
 import {
   type JoinRequest,
+  joinPageBytesMax,
+  joinPageFramesMax,
   type LogLimits,
+  type LogPage,
+  type Position,
   type PublishResult,
   StoreError,
   youngLogMs,
@@ -48,7 +52,9 @@ export type JoinAnswer =
       /** From where on the session may have the log. */
       start: number
       count: number
-      page: RosterPage
+      roster: RosterPage
+      /** As JoinResult says. */
+      page: LogPage | null
     }
   | { answer: 'taken'; owner: Owner }
   | { answer: 'session' }
@@ -60,14 +66,12 @@ export type LogAnswer =
   | { answer: 'unknown'; epoch: Epoch; seq: number }
   | { answer: 'none' }
 
-export type Position = { epoch: Epoch; seq: number }
-
 /** Each throws StoreError unreachable while the server of the room is away, or was left behind by a failover. */
 export interface Scripts {
   roomJoin(
     keys: RoomKeys,
     request: JoinRequest,
-    state: { owner: Owner; now: number; epoch: Epoch; membersMax: number },
+    state: { owner: Owner; now: number; epoch: Epoch; membersMax: number; oldestAt: number },
   ): Promise<JoinAnswer>
   /** @returns whether there was somebody to leave */
   roomLeave(
@@ -110,14 +114,14 @@ function source(name: string): string {
 type Argument = string | number | Buffer
 type Caller = (...args: Argument[]) => Promise<unknown>
 
-const [epochPart, rosterPart] = [source('room_epoch'), source('roster_page')]
+const [epochPart, rosterPart, logPart] = [source('room_epoch'), source('roster_page'), source('log_page')]
 
 const scripts = {
-  room_join: { keys: 7, lua: epochPart + rosterPart + source('room_join') },
+  room_join: { keys: 7, lua: epochPart + rosterPart + logPart + source('room_join') },
   room_leave: { keys: 7, lua: source('room_leave') },
   room_publish: { keys: 3, lua: epochPart + source('room_publish') },
   room_position: { keys: 2, lua: epochPart + source('room_position') },
-  room_log: { keys: 2, lua: source('room_log') },
+  room_log: { keys: 2, lua: logPart + source('room_log') },
   room_reap: { keys: 7, lua: source('room_reap') },
   room_member: { keys: 2, lua: source('room_member') },
   room_roster: { keys: 3, lua: rosterPart + source('room_roster') },
@@ -178,12 +182,12 @@ export function createScripts(server: (slot: number) => StoreServer, log: LogLim
   }
 
   return {
-    async roomJoin(keys, request, { owner, now, epoch, membersMax }) {
-      const { room, session, tag, proof, profile, counter } = request
+    async roomJoin(keys, request, { owner, now, epoch, membersMax, oldestAt }) {
+      const { room, session, tag, proof, profile, counter, after } = request
       const at = server(keys.slot)
       const reply = (await call(
         at,
-        'room_join',
+        'room_joinBuffer',
         ...keys.all,
         session,
         tag,
@@ -199,20 +203,28 @@ export function createScripts(server: (slot: number) => StoreServer, log: LogLim
         at.replicationId,
         counter,
         youngLogMs,
-      )) as (string | number)[]
+        after?.epoch ?? '',
+        after?.seq ?? 0,
+        joinPageFramesMax,
+        joinPageBytesMax,
+        oldestAt,
+      )) as [Buffer, ...(Buffer | number)[], Buffer[], LogReply | []]
       await safe(at)
       const [answer, ...rest] = reply
-      if (answer === 'taken') return { answer, owner: String(rest[0]) }
-      if (answer === 'session' || answer === 'full') return { answer }
-      if (answer === 'stale') return stale(at)
+      const word = answer.toString('latin1')
+      if (word === 'taken') return { answer: word, owner: String(rest[0]) }
+      if (word === 'session' || word === 'full') return { answer: word }
+      if (word === 'stale') return stale(at)
+      const [epochNow, seq, counterNow, start, count, roster, page] = rest
       return {
         answer: 'ok',
-        epoch: rest[0] as Epoch,
-        seq: Number(rest[1]),
-        counter: Number(rest[2]),
-        start: Number(rest[3]),
-        count: Number(rest[4]),
-        page: readPage(rest.slice(5) as string[]),
+        epoch: String(epochNow) as Epoch,
+        seq: Number(seq),
+        counter: Number(counterNow),
+        start: Number(start),
+        count: Number(count),
+        roster: readRoster((roster as Buffer[]).map((each) => each.toString('latin1'))),
+        page: readJoinPage(page as LogReply | []),
       }
     },
     async roomLeave(keys, room, session, owner, why, now, keepMs) {
@@ -254,7 +266,7 @@ export function createScripts(server: (slot: number) => StoreServer, log: LogLim
       return { epoch: answer as Epoch, seq: Number(seq) }
     },
     async roomLog(keys, { epoch, seq }, oldestAt) {
-      const reply = (await call(
+      const reply = await call(
         server(keys.slot),
         'room_logBuffer',
         keys.room,
@@ -264,12 +276,8 @@ export function createScripts(server: (slot: number) => StoreServer, log: LogLim
         limits.logPageFramesMax,
         limits.logPageBytesMax,
         oldestAt,
-      )) as [Buffer, Buffer, Buffer, number, number, ...Buffer[]]
-      const [answer, found, place, missed, more, ...deliveries] = reply
-      if (String(answer) === 'none') return { answer: 'none' }
-      const at = { epoch: String(found) as Epoch, seq: Number(place) }
-      if (String(answer) === 'unknown') return { answer: 'unknown', ...at }
-      return { answer: 'page', ...at, missed, more: more === 1, deliveries }
+      )
+      return readLog(reply as LogReply)
     },
     async roomReap(keys, room, node, now, keepMs) {
       return (await call(server(keys.slot), 'room_reap', ...keys.all, node, now, keepMs, room)) as number
@@ -277,13 +285,13 @@ export function createScripts(server: (slot: number) => StoreServer, log: LogLim
     async roomRoster(keys, after) {
       const page = limits.rosterPageMembersMax
       const at = server(keys.slot)
-      return readPage(
+      return readRoster(
         (await call(at, 'room_roster', keys.room, keys.members, keys.roster, after, page)) as string[],
       )
     },
     async roomMember(keys, session) {
       const reply = await call(server(keys.slot), 'room_member', keys.room, keys.members, session)
-      return readPage(reply as string[]).entries[0] ?? null
+      return readRoster(reply as string[]).entries[0] ?? null
     },
     async nodeBeat(leaseKey, leaseMs) {
       return (await call(server(slotOf(leaseKey)), 'node_beat', leaseKey, leaseMs)) === 1
@@ -291,7 +299,28 @@ export function createScripts(server: (slot: number) => StoreServer, log: LogLim
   }
 }
 
-function readPage(reply: readonly string[]): RosterPage {
+/** What log_page.lua returns. */
+type LogReply = [answer: Buffer, epoch: Buffer, seq: Buffer, missed: number, more: number, ...Buffer[]]
+
+function readLog([answer, epoch, seq, missed, more, ...deliveries]: LogReply): LogAnswer {
+  const word = answer.toString('latin1')
+  if (word === 'none') return { answer: word }
+  const at = { epoch: String(epoch) as Epoch, seq: Number(seq) }
+  if (word === 'unknown') return { answer: word, ...at }
+  return { answer: 'page', ...at, missed, more: more === 1, deliveries }
+}
+
+const isPage = (reply: LogReply | []): reply is LogReply => reply.length > 0
+
+function readJoinPage(reply: LogReply | []): LogPage | null {
+  if (!isPage(reply)) return null
+  const log = readLog(reply)
+  if (log.answer !== 'page') throw new Error(`room_join answered with a log that is ${log.answer}`)
+  const { epoch, seq, missed, more, deliveries } = log
+  return { epoch, seq, missed: missed < 0 ? null : missed, more, deliveries }
+}
+
+function readRoster(reply: readonly string[]): RosterPage {
   const entries: RosterEntry[] = []
   for (let i = 1; i + 2 < reply.length; i += 3) {
     const [since, tag, , profile] = (reply[i + 1] ?? '').split(' ')

@@ -1,6 +1,6 @@
 // The log of one room in this process: the newest deliveries, bounded by count, bytes and age (rooms.ts, LogLimits).
-// It behaves as lua/room_log.lua and the log of lua/room_publish.lua do.
-import { deliveryHeaderBytes, frameOffsets, limits } from '@pychat/protocol'
+// It behaves as lua/log_page.lua and the log of lua/room_publish.lua do.
+import { deliveryHeaderBytes, frameOffsets } from '@pychat/protocol'
 import type { LogLimits } from './rooms.ts'
 
 type Entry = { seq: number; at: number; delivery: Buffer }
@@ -57,11 +57,13 @@ export class MemoryLog {
     return 0
   }
 
-  /** @param after seq of a position  @param top the last seq of the room */
+  /** @param after seq of a position  @param top the last seq of the room  @param framesMax of the page  @param bytesMax too */
   page(
     after: number,
     top: number,
     now: number,
+    framesMax: number,
+    bytesMax: number,
   ): { seq: number; missed: number; deliveries: Buffer[]; more: boolean } {
     if (after >= top) return { seq: top, missed: 0, deliveries: [], more: false }
     this.trim(now)
@@ -73,7 +75,7 @@ export class MemoryLog {
     for (let i = this.#first + from - oldest.seq; i < this.#entries.length; i += 1) {
       const { delivery } = this.#entries[i] as Entry
       bytes += delivery.length
-      const full = deliveries.length === limits.logPageFramesMax || bytes > limits.logPageBytesMax
+      const full = deliveries.length === framesMax || bytes > bytesMax
       if (full && deliveries.length > 0) break
       deliveries.push(delivery)
     }

@@ -20,9 +20,12 @@ import { MemoryLog } from './log.memory.ts'
 import {
   type JoinRequest,
   type JoinResult,
+  joinPageBytesMax,
+  joinPageFramesMax,
   type LogLimits,
   type LogPage,
   type Membership,
+  type Position,
   type PublishResult,
   type RoomMember,
   type RoomStats,
@@ -226,6 +229,7 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
       counter: member.counter,
       count: room.members.size,
       ...page(room, 0),
+      page: joinPage(room, member, request.after, now),
     }
   }
 
@@ -255,13 +259,34 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
     return { room, member }
   }
 
-  function readLog(membership: Membership, epoch: Epoch, seq: number): LogPage | null {
+  function logPage(
+    room: MemoryRoom,
+    { start }: MemoryMember,
+    { epoch, seq }: Position,
+    now: number,
+    framesMax: number,
+    bytesMax: number,
+  ): LogPage {
+    const known = epoch === room.epoch
+    const page = room.log.page(known ? Math.max(seq, start) : start, room.seq, now, framesMax, bytesMax)
+    return { ...page, epoch: room.epoch, missed: known ? page.missed : null }
+  }
+
+  function joinPage(
+    room: MemoryRoom,
+    member: MemoryMember,
+    after: Position | null,
+    now: number,
+  ): LogPage | null {
+    if (after === null || (after.epoch === room.epoch && after.seq === room.seq)) return null
+    return logPage(room, member, after, now, joinPageFramesMax, joinPageBytesMax)
+  }
+
+  function readLog(membership: Membership, after: Position): LogPage | null {
     const found = find(membership)
     if (found === null) return null
-    const { room, member } = found
-    const known = epoch === room.epoch
-    const page = room.log.page(known ? Math.max(seq, member.start) : member.start, room.seq, options.now())
-    return { ...page, epoch: room.epoch, missed: known ? page.missed : null }
+    const { logPageFramesMax, logPageBytesMax } = limits
+    return logPage(found.room, found.member, after, options.now(), logPageFramesMax, logPageBytesMax)
   }
 
   function beacon(now: number): void {
@@ -305,7 +330,7 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
       return { status: 'taken', seq: room.seq }
     },
     async log(membership, epoch, seq) {
-      return readLog(membership, epoch, seq)
+      return readLog(membership, { epoch, seq })
     },
     async members(id, after) {
       const room = rooms.get(id)

@@ -19,7 +19,6 @@ import {
   nodeOf,
   type Owner,
   ownerOf,
-  type Position,
   type RosterEntry,
   type RosterPage,
   type Scripts,
@@ -30,6 +29,7 @@ import type {
   JoinResult,
   LogPage,
   Membership,
+  Position,
   PublishResult,
   RoomMember,
   RoomStats,
@@ -130,7 +130,8 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
   const stale = new Set<LocalRoom>()
   let resyncs = 0
   const graced = new GraceTimes(options.graceMs, now)
-  const logReader = createLogReader(scripts, () => now() - options.logAgeMs)
+  const oldestAt = () => now() - options.logAgeMs
+  const logReader = createLogReader(scripts, oldestAt)
   let entering: { rooms: RoomId[]; done: Promise<unknown> } | null = null
   let lastGeneration = 0
   let stopped = false
@@ -374,6 +375,7 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
         now: now(),
         epoch: encodeHex(options.random(8)) as Epoch,
         membersMax: options.roomMembersMax,
+        oldestAt: oldestAt(),
       })
     }
     const answer = await attempt()
@@ -412,10 +414,10 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
       const membership = { room: request.room, session, generation }
       if (pending.replaced) setImmediate(() => events.replaced(membership))
       else room.members.set(session, { generation, owner, start: answer.start })
-      const members = answer.page.entries.map(memberOf)
+      const { epoch, seq, counter, count, roster, page } = answer
+      const members = roster.entries.map(memberOf)
       for (const member of members) room.known.set(member.session, profileMark(member.profile))
-      const { epoch, seq, counter, count, page } = answer
-      return { ok: true, membership, epoch, seq, counter, count, members, next: page.next }
+      return { ok: true, membership, epoch, seq, counter, count, members, next: roster.next, page }
     } catch {
       return { ok: false, code: 'unavailable' }
     } finally {

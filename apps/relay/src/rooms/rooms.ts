@@ -9,6 +9,9 @@ import type { Epoch, ErrorCode, Member, NameTag, NodeId, RoomId, SessionId } fro
  */
 export type Membership = { room: RoomId; session: SessionId; generation: number }
 
+/** A place in a room's log: the `seq`-th of `epoch`, the last one that its member has. */
+export type Position = { epoch: Epoch; seq: number }
+
 export type JoinRequest = {
   room: RoomId
   session: SessionId
@@ -19,6 +22,8 @@ export type JoinRequest = {
   profile: string
   /** Frames of the session up to this counter cannot be sent any more: a store that knows less goes on from here. */
   counter: number
+  /** Where a returning member stands; null for one that has nothing of the room yet. */
+  after: Position | null
 }
 
 /** What a room's log keeps: whichever bound is reached first. */
@@ -29,6 +34,13 @@ export type LogLimits = { messagesMax: number; bytesMax: number; ageMs: number }
  * younger than that, in milliseconds, is given from its beginning to whoever comes.
  */
 export const youngLogMs = 30_000
+
+/**
+ * Bounds of the page of the log that a join is answered with. Smaller than those of a `log` request: a join cannot share
+ * it with others who ask the same, and joins come by the thousand.
+ */
+export const joinPageFramesMax = 64
+export const joinPageBytesMax = 65_536
 
 export type LogPage = {
   /** The deliveries are the places after `seq` in `epoch`. */
@@ -52,6 +64,8 @@ export type JoinResult =
       members: Member[]
       /** Cursor for more members, or null. */
       next: string | null
+      /** What the log has after the position of the request; null without one, or when that is `seq` of `epoch`. */
+      page: LogPage | null
     }
   | { ok: false; code: Extract<ErrorCode, 'name-taken' | 'session-taken' | 'room-full' | 'unavailable'> }
 
@@ -100,7 +114,7 @@ export interface Rooms {
   /**
    * Puts a session into a room, or takes it over from an older connection of the same client.
    * Others in the room hear "arrived" through `deliver` (also the joiner, if already subscribed; clients ignore their own).
-   * When it resolves, everything published from `seq` + 1 on reaches `deliver`.
+   * When it resolves, everything published from `seq` + 1 on reaches `deliver`; a page without `more` reaches `seq`.
    */
   join(request: JoinRequest): Promise<JoinResult>
   /**

@@ -24,7 +24,7 @@ import {
   readUint64,
   type SessionId,
 } from '@pychat/protocol'
-import type { JoinResult, Membership, PublishResult, Rooms } from '../rooms/rooms.ts'
+import type { JoinResult, LogPage, Membership, PublishResult, Rooms } from '../rooms/rooms.ts'
 import type { Socket, SocketHandler } from '../transport/transport.ts'
 import type { AddressLimits } from './address-limits.ts'
 import { bump, type Figures } from './figures.ts'
@@ -326,8 +326,8 @@ export class Session implements SocketHandler {
       if (!this.open()) return
       this.#context.joinPending(this, room)
       const proof = createHash('sha256').update(decodeHex(message.secret)).digest('hex')
-      const { tag, profile, counter = 0 } = message
-      result = await rooms.join({ room, session, proof, tag, profile, counter })
+      const { tag, profile, counter = 0, after = null } = message
+      result = await rooms.join({ room, session, proof, tag, profile, counter, after })
     } catch (error) {
       this.#drop(entry)
       if (this.open()) this.#context.joinSettled(this, room)
@@ -369,6 +369,7 @@ export class Session implements SocketHandler {
       members: result.members,
       ...(result.next === null ? {} : { next: result.next }),
     })
+    if (result.page !== null) this.#sendPage(id, room, result.page)
     for (const { bytes, isBinary } of pending.held) {
       if (!isBinary)
         this.socket.sendText(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString())
@@ -415,13 +416,16 @@ export class Session implements SocketHandler {
       }
       const page = await this.#context.rooms.log(membership, after.epoch, after.seq)
       if (page === null) return this.#refuse(id, 'not-member')
-      const { epoch, seq, missed, deliveries, more } = page
-      const count = deliveries.length
-      this.#send({ t: 'log', id, room, epoch, seq, count, ...(missed === null ? {} : { missed }), more })
-      for (const delivery of deliveries) this.socket.sendBinary(delivery)
-      this.#context.figures.logPages += 1
-      this.#context.figures.logDeliveries += count
+      this.#sendPage(id, room, page)
     })
+  }
+
+  #sendPage(id: number, room: RoomId, { epoch, seq, missed, deliveries, more }: LogPage): void {
+    const count = deliveries.length
+    this.#send({ t: 'log', id, room, epoch, seq, count, ...(missed === null ? {} : { missed }), more })
+    for (const delivery of deliveries) this.socket.sendBinary(delivery)
+    this.#context.figures.logPages += 1
+    this.#context.figures.logDeliveries += count
   }
 
   /** Runs a request that reads from a room this connection is in, a bounded number at once. */

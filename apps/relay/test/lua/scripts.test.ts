@@ -64,7 +64,7 @@ describe('scripts', () => {
   })
 
   const join = (asked = request(room), state: Partial<Parameters<Scripts['roomJoin']>[2]> = {}) =>
-    scripts.roomJoin(keys, asked, { owner, now, epoch, membersMax: 100, ...state })
+    scripts.roomJoin(keys, asked, { owner, now, epoch, membersMax: 100, oldestAt: 0, ...state })
 
   /** Everything published so far: a subscriber's PING is answered after it. */
   async function published(): Promise<{ kind: number | undefined; body: unknown }[]> {
@@ -100,7 +100,8 @@ describe('scripts', () => {
         counter: 0,
         start: 0,
         count: 1,
-        page: { entries: [{ ...member, owner }], next: null },
+        roster: { entries: [{ ...member, owner }], next: null },
+        page: null,
       })
       expect(await published()).toEqual([
         { kind: 2, body: { t: 'arrived', room, member } },
@@ -141,7 +142,7 @@ describe('scripts', () => {
       await published()
       expect(await join(asked, { owner: rival, now: now + 5 })).toMatchObject({
         answer: 'ok',
-        page: { entries: [{ since: now }] },
+        roster: { entries: [{ since: now }] },
       })
       expect(await published()).toEqual([
         { kind: 3, body: { session: asked.session, owner: rival, was: owner } },
@@ -344,6 +345,21 @@ describe('scripts', () => {
       await published()
       await scripts.roomPosition(keys)
       expect(await published()).toEqual([])
+    })
+
+    it('gives a join the rest of the epoch that its member stands in, and then the next one', async () => {
+      const { asked, session } = await talk(3)
+      server = second
+      await say(session, 4)
+      const back = await join({ ...asked, after: { epoch, seq: 1 } })
+      if (back.answer !== 'ok') throw new Error(back.answer)
+      expect(back.page).toMatchObject({ epoch, seq: 1, missed: 0, more: true })
+      expect(back.page?.deliveries.map((bytes) => decodeDelivery(bytes).seq)).toEqual([2, 3])
+      const seam = await join({ ...asked, after: { epoch, seq: 3 } })
+      expect(seam).toMatchObject({ page: { epoch: back.epoch, seq: 3 + leap, missed: 0, more: false } })
+      // One that comes from nowhere starts where the epoch does.
+      const lost = await join({ ...asked, after: { epoch: 'ffffffffffffffff' as Epoch, seq: 9 } })
+      expect(lost).toMatchObject({ page: { epoch: back.epoch, seq: 3 + leap, missed: null } })
     })
 
     it('refuses a server that was left behind, and says so to its connection', async () => {

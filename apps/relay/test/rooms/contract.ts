@@ -16,6 +16,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import {
   type JoinRequest,
   type JoinResult,
+  joinPageFramesMax,
   type LogLimits,
   type LogPage,
   type Membership,
@@ -124,6 +125,7 @@ export function request(room: RoomId, fields: Partial<JoinRequest> = {}): JoinRe
     tag: newTag(),
     profile: randomBytes(292).toString('base64url'),
     counter: 0,
+    after: null,
     ...fields,
   }
 }
@@ -474,6 +476,77 @@ export function roomsContract(
       const frames = page.deliveries.map((bytes) => Buffer.from(decodeDelivery(bytes).frame))
       expect(frames).toEqual(sent.slice(1))
       expect(await logAfter(node, alice, 4)).toMatchObject({ seq: 4, missed: 0, deliveries: [], more: false })
+    })
+
+    it('answers a join with what was said after the position that it names', async () => {
+      const asked = request(room)
+      const alice = await joined(node, asked)
+      expect(alice.page).toBeNull()
+      const sent = [1, 2, 3].map((counter) => frame(alice.membership.session, counter))
+      for (const [i, bytes] of sent.entries()) await node.rooms.publish(alice.membership, i + 1, bytes)
+      const { epoch } = alice
+      const back = await joined(node, { ...asked, after: { epoch, seq: 1 } })
+      expect(back).toMatchObject({ epoch, seq: 3, page: { epoch, seq: 1, missed: 0, more: false } })
+      expect(back.page?.deliveries.map((bytes) => Buffer.from(decodeDelivery(bytes).frame))).toEqual(
+        sent.slice(1),
+      )
+      expect((await joined(node, asked)).page).toBeNull()
+      expect((await joined(node, { ...asked, after: { epoch, seq: 3 } })).page).toBeNull()
+      const ahead = await joined(node, { ...asked, after: { epoch, seq: 7 } })
+      expect(ahead.page).toEqual({ epoch, seq: 3, missed: 0, more: false, deliveries: [] })
+    })
+
+    it('answers a join with a first page, small by count and by bytes, and the log has the rest', async () => {
+      const asked = request(room)
+      const alice = await joined(node, asked)
+      const { epoch } = alice
+      const total = joinPageFramesMax + 10
+      for (let counter = 1; counter <= total; counter += 1) await publish(node, alice, counter)
+      const many = await joined(node, { ...asked, after: { epoch, seq: 0 } })
+      expect([many.page?.deliveries.length, many.page?.more]).toEqual([joinPageFramesMax, true])
+      expect(seqsOf(await logAfter(node, many, joinPageFramesMax))).toHaveLength(10)
+
+      const large = Buffer.alloc(limits.frameBytesMax)
+      for (let counter = total + 1; counter <= total + 10; counter += 1) {
+        frame(alice.membership.session, counter).copy(large)
+        await node.rooms.publish(many.membership, counter, large)
+      }
+      const heavy = await joined(node, { ...asked, after: { epoch, seq: total } })
+      expect([heavy.page?.deliveries.length, heavy.page?.more]).toEqual([4, true])
+    })
+
+    it('tells a join what is gone, as it tells who asks for the log', async () => {
+      const small = await newNode({ log: { messagesMax: 2, bytesMax: 4_194_304, ageMs: 600_000 } })
+      const asked = request(room)
+      const alice = await joined(small, asked)
+      for (let counter = 1; counter <= 5; counter += 1) await publish(small, alice, counter)
+      const { epoch } = alice
+      const late = await joined(small, { ...asked, after: { epoch, seq: 1 } })
+      expect(late.page).toMatchObject({ epoch, seq: 3, missed: 2, more: false })
+      const lost = await joined(small, { ...asked, after: { epoch: 'ffffffffffffffff' as Epoch, seq: 900 } })
+      expect(lost.page).toMatchObject({ epoch, missed: null, more: false })
+      expect(seqsOf(lost.page as LogPage)).toEqual([4, 5])
+      factory.advance(600_001)
+      const old = await joined(small, { ...asked, after: { epoch, seq: 3 } })
+      expect(old.page).toEqual({ epoch, seq: 5, missed: 2, more: false, deliveries: [] })
+    })
+
+    it('tells a newcomer nothing of before when its join claims a position', async () => {
+      const alice = await joined(node, request(room))
+      for (let counter = 1; counter <= 3; counter += 1) await publish(node, alice, counter)
+      factory.advance(youngLogMs)
+      const { epoch } = alice
+      const asked = request(room, { after: { epoch, seq: 0 } })
+      expect((await joined(node, asked)).page).toEqual({
+        epoch,
+        seq: 3,
+        missed: 0,
+        more: false,
+        deliveries: [],
+      })
+      await publish(node, alice, 4)
+      const again = await joined(node, { ...asked, after: { epoch: 'ffffffffffffffff' as Epoch, seq: 0 } })
+      expect(seqsOf(again.page as LogPage)).toEqual([4])
     })
 
     it('names the end of the log to a member that stands behind it', async () => {

@@ -299,10 +299,69 @@ describe('rooms', () => {
       count: 1,
       members: [],
       next: null,
+      page: null,
     })
     await settle()
     deliver(9)
     expect(peer.order.slice(1)).toEqual(['joined', 'seq 7', 'seq 8', 'seq 9'])
+  })
+
+  test('what a returning member missed comes between its joined and what is said afterwards', async () => {
+    let arrive: () => void = () => {}
+    let waits = false
+    const { open, rooms, figures } = house(
+      (rooms) => ({
+        ...rooms,
+        async join(request) {
+          const result = await rooms.join(request)
+          if (waits) await new Promise<void>((resolve) => (arrive = resolve))
+          return result
+        },
+      }),
+      { graceMs: 15_000 },
+    )
+    const [other, gone] = [open(), open()]
+    const there = room()
+    const speaker = joinMessage(1, { room: there })
+    const join = joinMessage(1, { room: there })
+    other.say(speaker)
+    gone.say(join)
+    await settle()
+    const { epoch } = gone.last('joined') as RelayControlOf<'joined'>
+    gone.vanish()
+    for (let counter = 1; counter <= 2; counter += 1) other.session.binary(frame(speaker.session, counter))
+    waits = true
+    const back = open()
+    back.say({ ...join, id: 7, after: { epoch, seq: 0 } })
+    await settle()
+    other.session.binary(frame(speaker.session, 3))
+    expect(back.order).toEqual(['welcome'])
+    arrive()
+    await settle()
+    other.session.binary(frame(speaker.session, 4))
+    expect(back.order).toEqual(['welcome', 'joined', 'log', 'seq 1', 'seq 2', 'seq 3', 'seq 4'])
+    expect(back.last('log')).toEqual({
+      t: 'log',
+      id: 7,
+      room: there,
+      epoch,
+      seq: 0,
+      count: 2,
+      missed: 0,
+      more: false,
+    })
+    expect([figures.logPages, figures.logDeliveries]).toEqual([1, 2])
+    expect(rooms.local().get(there)).toBe(2)
+  })
+
+  test('a join that is refused has no page', async () => {
+    const { open } = house()
+    const [owner, thief] = [open(), open()]
+    const join = joinMessage(1)
+    owner.say(join)
+    thief.say({ ...join, secret: '0'.repeat(32), after: { epoch: '00000000000000aa', seq: 7 } })
+    await settle()
+    expect(thief.order).toEqual(['welcome', 'refused'])
   })
 
   test('a connection that vanishes during its join gives the membership back', async () => {
