@@ -248,7 +248,7 @@ export function createClient(options: ClientOptions, ports: ClientPorts): Client
         return
       case 'departed':
         loading.departed(message.session)
-        roster.remove(message.session, message.why)
+        roster.remove(message.session, message.why === 'lost' ? 'lost' : 'left')
         return
       case 'ack':
         if (message.session === session.id && inRoom) acknowledgeLater(message.counter, message.seq)

@@ -1,5 +1,5 @@
-// Hex and base64url as this protocol spells them (lower case, no padding), and big-endian integers.
-// Every reader takes exactly one spelling of a value and refuses the rest.
+// Hex and base64url as this protocol spells them (lower case, no padding), big-endian integers, and the labels that
+// keep everything hashed, derived or signed apart. Every reader takes exactly one spelling of a value.
 import { ProtocolError } from './errors.ts'
 
 const hexDigits = '0123456789abcdef'
@@ -79,4 +79,20 @@ export function readUint64(source: Uint8Array, offset: number): number {
   const high = view.getUint32(offset)
   if (high >= 2 ** 21) throw new ProtocolError('bad-message', 'integer above 2^53-1')
   return high * 2 ** 32 + view.getUint32(offset + 4)
+}
+
+/** ASCII "PyChat/1.1 " + purpose, then one 00 byte: so no label is the beginning of another one (suite 1). */
+export function label(purpose: string): Uint8Array {
+  return new TextEncoder().encode(`PyChat/1.1 ${purpose}\0`)
+}
+
+/** @returns a new buffer, owned by the caller */
+export function concat(...parts: Uint8Array[]): Uint8Array {
+  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
+  let at = 0
+  for (const part of parts) {
+    out.set(part, at)
+    at += part.length
+  }
+  return out
 }

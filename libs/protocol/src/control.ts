@@ -1,9 +1,10 @@
 // Control messages: JSON objects in WebSocket text messages, one strict schema each (docs/protocol.md, "Control").
 // "t" names the message. Unknown fields and unknown messages are refused in both directions.
 import { z } from 'zod'
+import { charterPairSchema } from './charter.ts'
 import { errorCodes } from './error-codes.ts'
 import { ProtocolError } from './errors.ts'
-import { epochSchema, nameTagSchema, roomIdSchema, sessionIdSchema } from './ids.ts'
+import { epochSchema, nameTagSchema, publicKeySchema, roomIdSchema, sessionIdSchema } from './ids.ts'
 import { limits } from './limits.ts'
 
 const count = z.int().min(0).max(Number.MAX_SAFE_INTEGER)
@@ -19,6 +20,7 @@ const profile = z
   .max(Math.ceil((limits.profileBytesMax * 4) / 3))
   .regex(/^[A-Za-z0-9_-]+$/)
 const cursor = z.string().regex(/^[0-9]{1,20}$/)
+const proof = z.string().regex(/^[0-9a-f]{128}$/)
 
 const positionSchema = z.strictObject({ epoch: epochSchema, seq: count })
 
@@ -49,6 +51,8 @@ export const clientControlSchema = z.discriminatedUnion('t', [
      * goes on from here, so that the sender can repair what the relay lost without a new session.
      */
     counter: count.max(limits.framesPerSessionMax).optional(),
+    /** Whose key signs for this session, and that key's signature over `joinProofBytes`. A room with a charter wants it. */
+    key: z.strictObject({ public: publicKeySchema, proof }).optional(),
     /**
      * Where a returning member stands: unless `joined` names that very place, `log` with this request's id comes
      * behind it, as if it had been asked for.
@@ -61,6 +65,12 @@ export const clientControlSchema = z.discriminatedUnion('t', [
   z.strictObject({ t: z.literal('member'), id: requestId, room: roomIdSchema, session: sessionIdSchema }),
   /** Asks for what stands in the room's log after a position: a page of deliveries. */
   z.strictObject({ t: z.literal('log'), id: requestId, room: roomIdSchema, epoch: epochSchema, seq: count }),
+  /** Shows another profile for this connection's session in that room: a new name, or a new text inside. */
+  z.strictObject({ t: z.literal('profile'), id: requestId, room: roomIdSchema, tag: nameTagSchema, profile }),
+  /** Puts a newer charter and newer rules into force in a room that this connection is in. */
+  z.strictObject({ t: z.literal('charter'), id: requestId, room: roomIdSchema, ...charterPairSchema.shape }),
+  /** Puts out a member of lower rank. */
+  z.strictObject({ t: z.literal('kick'), id: requestId, room: roomIdSchema, session: sessionIdSchema }),
   z.strictObject({ t: z.literal('ping'), id: requestId }),
 ])
 
@@ -88,6 +98,10 @@ export const relayControlSchema = z.discriminatedUnion('t', [
     members: z.array(memberSchema).max(limits.rosterPageMembersMax),
     /** Present when there are more members: ask for them with "members". */
     next: cursor.optional(),
+    /** What governs the room, where something does. */
+    charter: charterPairSchema.optional(),
+    /** Whether the room is quiet: "arrived" and "departed" are not told, "count" is. */
+    quiet: z.boolean().optional(),
   }),
   z.strictObject({
     t: z.literal('members'),
@@ -114,6 +128,9 @@ export const relayControlSchema = z.discriminatedUnion('t', [
     /** Ask again from the position that is reached then. */
     more: z.boolean(),
   }),
+  z.strictObject({ t: z.literal('profiled'), id: requestId, room: roomIdSchema }),
+  z.strictObject({ t: z.literal('chartered'), id: requestId, room: roomIdSchema }),
+  z.strictObject({ t: z.literal('kicked'), id: requestId, room: roomIdSchema }),
   z.strictObject({ t: z.literal('pong'), id: requestId }),
   /** Refuses the request with this id, or, without an id, a message that could not be read. */
   z.strictObject({
@@ -125,13 +142,19 @@ export const relayControlSchema = z.discriminatedUnion('t', [
   }),
   /** Somebody came into the room, or came back on another connection with a new profile. */
   z.strictObject({ t: z.literal('arrived'), room: roomIdSchema, member: memberSchema }),
-  /** Somebody left: by wish ("left") or because the connection or its node is gone ("lost"). */
+  /** Somebody left: by wish ("left"), because the connection or its node is gone ("lost"), or put out. */
   z.strictObject({
     t: z.literal('departed'),
     room: roomIdSchema,
     session: sessionIdSchema,
-    why: z.enum(['left', 'lost']),
+    why: z.enum(['left', 'lost', 'kicked', 'banned']),
   }),
+  /** This connection's session in that room was put out. The connection stays. */
+  z.strictObject({ t: z.literal('expelled'), room: roomIdSchema, why: z.enum(['kicked', 'banned']) }),
+  /** What governs the room from now on. */
+  z.strictObject({ t: z.literal('charter'), room: roomIdSchema, ...charterPairSchema.shape }),
+  /** How many members a quiet room has, now and then, and once when it begins or ends to be quiet. */
+  z.strictObject({ t: z.literal('count'), room: roomIdSchema, count, quiet: z.boolean() }),
   /**
    * A frame that was published twice and stands in the log at `seq` since the first time (0: place forgotten); with
    * `ackReplicas` above 0, also each frame once it is replicated. Frames with lower counters stand there too.
@@ -183,9 +206,19 @@ export function encodeControl(message: ClientControl | RelayControl): string {
   return JSON.stringify(message)
 }
 
-/** @throws ProtocolError too-long or bad-message */
+const charterStart = '{"t":"charter",'
+
+/**
+ * Only a text that begins as `charter` may be as long as `charterControlBytesMax`, so that no other one is parsed.
+ * @throws ProtocolError too-long or bad-message
+ */
 export function decodeClientControl(text: string): ClientControl {
-  return decode(text, limits.controlBytesMax, clientControlSchema)
+  const isCharter = text.startsWith(charterStart)
+  const bytesMax = isCharter ? limits.charterControlBytesMax : limits.controlBytesMax
+  const message = decode(text, bytesMax, clientControlSchema)
+  // A second "t" further on wins, and with it that message's own bound.
+  if (message.t !== 'charter' && text.length > limits.controlBytesMax) throw new ProtocolError('too-long')
+  return message
 }
 
 /** @throws ProtocolError too-long or bad-message */

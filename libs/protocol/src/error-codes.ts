@@ -28,6 +28,25 @@ export const errorTable = {
   },
   'room-full': { retry: 'never', sentence: 'This room is full.' },
   'not-member': { retry: 'never', sentence: 'This session is not in the room any more; join again.' },
+  'key-needed': {
+    retry: 'never',
+    sentence: 'This room has an owner; the client has to prove its key to come in.',
+  },
+  banned: { retry: 'never', sentence: 'You are banned from this room.' },
+  'room-locked': {
+    retry: 'never',
+    sentence: 'This room is locked; ask its owner or an operator to let you in.',
+  },
+  muted: { retry: 'never', sentence: 'You are muted in this room: you can read, but not write.' },
+  'not-allowed': { retry: 'never', sentence: 'Your rank in this room does not allow that.' },
+  'charter-old': {
+    retry: 'never',
+    sentence: 'The rules of this room have changed meanwhile; read them and try again.',
+  },
+  'charter-invalid': {
+    retry: 'never',
+    sentence: 'The rules of this room are not written and signed as they have to be.',
+  },
   gap: { retry: 'later', sentence: 'An earlier message of this session is missing; send from "last" + 1.' },
   'too-fast': { retry: 'later', sentence: 'Too many messages at once; wait a moment.' },
   unavailable: { retry: 'later', sentence: 'The relay cannot reach its store right now; try again soon.' },

@@ -12,6 +12,10 @@ export type SessionId = Branded<'SessionId'>
 export type NameTag = Branded<'NameTag'>
 /** Names one log of a room: 8 random bytes as 16 hex digits. A new epoch means that seq starts anew. */
 export type Epoch = Branded<'Epoch'>
+/** Ed25519 public key: 32 bytes as 64 hex digits. */
+export type PublicKey = Branded<'PublicKey'>
+/** Names the person behind a public key: 16 bytes of a hash of it, as 32 hex digits (charter.ts makes it). */
+export type MemberId = Branded<'MemberId'>
 /** Names one run of one relay process: 8 random bytes as 16 hex digits, never used twice. */
 export type NodeId = Branded<'NodeId'>
 
@@ -21,6 +25,8 @@ export const roomIdSchema = hex(16) as unknown as z.ZodType<RoomId>
 export const sessionIdSchema = hex(16) as unknown as z.ZodType<SessionId>
 export const nameTagSchema = hex(16) as unknown as z.ZodType<NameTag>
 export const epochSchema = hex(8) as unknown as z.ZodType<Epoch>
+export const publicKeySchema = hex(32) as unknown as z.ZodType<PublicKey>
+export const memberIdSchema = hex(16) as unknown as z.ZodType<MemberId>
 export const nodeIdSchema = hex(8) as unknown as z.ZodType<NodeId>
 
 const base32Digits = 'abcdefghijklmnopqrstuvwxyz234567'

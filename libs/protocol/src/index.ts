@@ -1,6 +1,16 @@
 // The public door of the wire.
 export * from './admin.ts'
-export { decodeBase64url, decodeHex, encodeBase64url, encodeHex, readUint64, writeUint64 } from './bytes.ts'
+export {
+  concat,
+  decodeBase64url,
+  decodeHex,
+  encodeBase64url,
+  encodeHex,
+  label,
+  readUint64,
+  writeUint64,
+} from './bytes.ts'
+export * from './charter.ts'
 export {
   type CloseName,
   type CloseRule,
@@ -15,9 +25,13 @@ export { ProtocolError } from './errors.ts'
 export * from './frames.ts'
 export {
   type Epoch,
+  type MemberId,
+  memberIdSchema,
   type NameTag,
   type NodeId,
   nodeIdSchema,
+  type PublicKey,
+  publicKeySchema,
   type RoomId,
   roomIdSchema,
   type SessionId,

@@ -3,6 +3,8 @@
 export const limits = {
   /** Text a client may send in one control message. */
   controlBytesMax: 4096,
+  /** The same for "charter", which carries two signed documents. */
+  charterControlBytesMax: 49_152,
   /** Text a relay may send in one control message. */
   relayControlBytesMax: 131_072,
   /** Sealed frame: 42 header + padded text + 16 tag. The largest one stays below 16 KiB when delivered. */
@@ -17,8 +19,12 @@ export const limits = {
   nameBytesMax: 64,
   /** Normalised PIN, UTF-8. */
   pinBytesMax: 128,
-  roomsPerConnectionMax: 8,
+  roomsPerConnectionMax: 64,
   rosterPageMembersMax: 64,
+  /** A room with more members is quiet: its relay does not tell who comes and goes... */
+  wholeRosterMembersMax: 256,
+  /** ...until fewer than these are left. */
+  quietRoomMembersMin: 192,
   /** One answer to "log": so many deliveries, or so many bytes of them, whichever comes first (but always one). */
   logPageFramesMax: 256,
   logPageBytesMax: 262_144,
@@ -28,6 +34,16 @@ export const limits = {
   pingIntervalMs: 25_000,
   /** A session ends after this many frames; start a new one. */
   framesPerSessionMax: 2 ** 24,
+  /** The two signed documents of a room, ASCII, and what their lists hold. */
+  charterDocBytesMax: 8192,
+  rulesDocBytesMax: 28_672,
+  opsMax: 32,
+  handoversMax: 8,
+  bansMax: 128,
+  mutedMax: 128,
+  admittedMax: 256,
+  /** Highest member limit that rules can set. */
+  limitMembersMax: 100_000,
   /** Bad messages a connection may send before it is closed. */
   badMessagesMax: 3,
 } as const

@@ -1,5 +1,6 @@
 // Control messages: one golden text each, and what the strict schemas refuse.
 import {
+  type CharterPair,
   type ClientControl,
   clientControlSchema,
   decodeClientControl,
@@ -10,6 +11,7 @@ import {
   limits,
   type Member,
   type NameTag,
+  type PublicKey,
   type RelayControl,
   type RoomId,
   relayControlSchema,
@@ -24,6 +26,9 @@ const tag = 'cc'.repeat(16) as NameTag
 const epoch = 'dd'.repeat(8) as Epoch
 const secret = 'ee'.repeat(16)
 const profile = 'A'.repeat(390)
+const key = 'ab'.repeat(32) as PublicKey
+const signed = (doc: string) => ({ doc, key, signature: 'cd'.repeat(64) })
+const pair: CharterPair = { charter: signed('{"a":1}'), rules: signed('{"b":"\\\\"}') }
 const member: Member = { session, tag, profile, counter: 3, since: 1_767_225_600_000 }
 
 const fromClient: { [T in ClientControl['t']]: Extract<ClientControl, { t: T }> } = {
@@ -33,6 +38,9 @@ const fromClient: { [T in ClientControl['t']]: Extract<ClientControl, { t: T }> 
   members: { t: 'members', id: 3, room, after: '64' },
   member: { t: 'member', id: 6, room, session },
   log: { t: 'log', id: 5, room, epoch, seq: 7 },
+  profile: { t: 'profile', id: 7, room, tag, profile },
+  charter: { t: 'charter', id: 8, room, ...pair },
+  kick: { t: 'kick', id: 9, room, session },
   ping: { t: 'ping', id: 4 },
 }
 const fromRelay: { [T in RelayControl['t']]: Extract<RelayControl, { t: T }> } = {
@@ -44,15 +52,33 @@ const fromRelay: { [T in RelayControl['t']]: Extract<RelayControl, { t: T }> } =
     frameBytesMax: 15_418,
     ackReplicas: 0,
   },
-  joined: { t: 'joined', id: 1, room, epoch, seq: 9, counter: 0, count: 1, members: [member], next: '64' },
+  joined: {
+    t: 'joined',
+    id: 1,
+    room,
+    epoch,
+    seq: 9,
+    counter: 0,
+    count: 1,
+    members: [member],
+    next: '64',
+    charter: pair,
+    quiet: false,
+  },
   members: { t: 'members', id: 3, room, members: [] },
   member: { t: 'member', id: 6, room, member },
   left: { t: 'left', id: 2, room },
   log: { t: 'log', id: 5, room, epoch, seq: 7, count: 2, missed: 0, more: false },
+  profiled: { t: 'profiled', id: 7, room },
+  chartered: { t: 'chartered', id: 8, room },
+  kicked: { t: 'kicked', id: 9, room },
   pong: { t: 'pong', id: 4 },
   refused: { t: 'refused', id: 1, code: 'name-taken', message: 'Taken.', retryMs: 0 },
   arrived: { t: 'arrived', room, member },
   departed: { t: 'departed', room, session, why: 'lost' },
+  expelled: { t: 'expelled', room, why: 'banned' },
+  charter: { t: 'charter', room, ...pair },
+  count: { t: 'count', room, count: 300, quiet: true },
   ack: { t: 'ack', room, session, counter: 3, seq: 9 },
   nack: { t: 'nack', room, session, counter: 4, code: 'gap', last: 2, retryMs: 50 },
   reset: { t: 'reset', room, epoch, seq: 1_048_585, was: { epoch, seq: 9 } },
@@ -105,7 +131,7 @@ describe.each(relayRows)('relay $t', (message) => {
   test('is refused with a field more, a field null, and without a field that is not optional', () => {
     expect(refusalOf(() => decodeRelayControl(JSON.stringify({ ...message, extra: 1 })))).toBe('bad-message')
     const optional: Record<string, string[]> = {
-      joined: ['next'],
+      joined: ['next', 'charter', 'quiet'],
       log: ['missed'],
       refused: ['id', 'retryMs'],
       nack: ['last', 'retryMs'],
@@ -130,9 +156,14 @@ test('a join may say what a returning member has', () => {
   expect(decodeClientControl(encodeControl(returning))).toEqual(returning)
 })
 
+test('a join may prove a key', () => {
+  const proving = { ...fromClient.join, key: { public: key, proof: 'ef'.repeat(64) } }
+  expect(decodeClientControl(encodeControl(proving))).toEqual(proving)
+})
+
 test('neither side takes the other side’s messages', () => {
   for (const message of clientRows) {
-    // "members" is a word of both sides with different fields.
+    // "members" and "charter" are words of both sides with different fields.
     expect(
       refusalOf(() => decodeRelayControl(encodeControl(message))),
       message.t,
@@ -146,7 +177,7 @@ test('neither side takes the other side’s messages', () => {
   }
 })
 
-const { join, hello, leave } = fromClient
+const { join, hello, leave, charter } = fromClient
 test.each<[string, unknown]>([
   ['an array', [hello]],
   ['a number', 7],
@@ -177,6 +208,14 @@ test.each<[string, unknown]>([
   ['a place that is null', { ...join, after: null }],
   ['a place before the first', { ...join, after: { epoch, seq: -1 } }],
   ['a cursor that is no number', { ...fromClient.members, after: 'x' }],
+  ['a key without its proof', { ...join, key: { public: key } }],
+  ['a proof one digit short', { ...join, key: { public: key, proof: 'e'.repeat(127) } }],
+  ['a document with a line end', { ...charter, rules: signed('{}\n') }],
+  ['a document that is not ASCII', { ...charter, rules: signed('{"ü":1}') }],
+  ['a document with an escape', { ...charter, charter: signed('\u001b[2J') }],
+  ['a charter longer than one', { ...charter, charter: signed('x'.repeat(limits.charterDocBytesMax + 1)) }],
+  ['rules longer than any', { ...charter, rules: signed('x'.repeat(limits.rulesDocBytesMax + 1)) }],
+  ['a charter alone', { t: 'charter', id: 8, room, charter: pair.charter }],
 ])('a relay refuses %s', (_, value) => {
   expect(refusalOf(() => decodeClientControl(JSON.stringify(value)))).toBe('bad-message')
 })
@@ -196,6 +235,21 @@ test('refuses text over its limit before it looks at it, and takes text at the l
   expect(refusalOf(() => decodeRelayControl(' '.repeat(limits.relayControlBytesMax + 1)))).toBe('too-long')
 })
 
+test('only a charter may be longer than the rest, and says so with its first word', () => {
+  const padded = (start: string, length: number) => `${start}${' '.repeat(length - start.length - 1)}}`
+  const long = JSON.stringify(charter).slice(0, -1)
+  expect(refusalOf(() => decodeClientControl(padded(long, limits.charterControlBytesMax)))).toBeNull()
+  expect(refusalOf(() => decodeClientControl(padded(long, limits.charterControlBytesMax + 1)))).toBe(
+    'too-long',
+  )
+  const late = `{"id":8,"t":"charter",${long.slice('{"t":"charter","id":8,'.length)}`
+  expect(refusalOf(() => decodeClientControl(padded(late, limits.controlBytesMax)))).toBeNull()
+  expect(refusalOf(() => decodeClientControl(padded(late, limits.controlBytesMax + 1)))).toBe('too-long')
+  const disguised = '{"t":"charter","t":"ping","id":1'
+  expect(refusalOf(() => decodeClientControl(padded(disguised, limits.controlBytesMax)))).toBeNull()
+  expect(refusalOf(() => decodeClientControl(padded(disguised, limits.controlBytesMax + 1)))).toBe('too-long')
+})
+
 test('the largest messages of each side fit their limits', () => {
   const big: Member = {
     ...member,
@@ -204,12 +258,19 @@ test('the largest messages of each side fit their limits', () => {
     since: Number.MAX_SAFE_INTEGER,
   }
   const members = Array<Member>(limits.rosterPageMembersMax).fill(big)
-  const joined = encodeControl({ ...fromRelay.joined, members, next: '9'.repeat(20) })
+  // More quotation marks than a document of this length can have: each takes two characters.
+  const fullest: CharterPair = {
+    charter: signed('""xxxxxxxx'.repeat(limits.charterDocBytesMax / 10)),
+    rules: signed('""xxxxxxxx'.repeat(limits.rulesDocBytesMax / 10)),
+  }
+  const joined = encodeControl({ ...fromRelay.joined, members, next: '9'.repeat(20), charter: fullest })
   expect(refusalOf(() => decodeRelayControl(joined))).toBeNull()
+  expect(refusalOf(() => decodeClientControl(encodeControl({ ...charter, ...fullest })))).toBeNull()
   const longest = encodeControl({
     ...join,
     id: 2 ** 31 - 1,
     profile: big.profile,
+    key: { public: key, proof: 'ef'.repeat(64) },
     after: { epoch, seq: Number.MAX_SAFE_INTEGER },
   })
   expect(refusalOf(() => decodeClientControl(longest))).toBeNull()
