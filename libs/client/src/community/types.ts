@@ -2,13 +2,13 @@
 // private conversations, and who may do what. Types alone; `community.ts` is behind them. Every name and text in an
 // event is as its sender wrote it: sanitise before it reaches a screen.
 import type { RoomKeys } from '@pychat/crypto'
-import type { RoomId } from '@pychat/protocol'
+import type { CharterPair, Rank, RoomId } from '@pychat/protocol'
 import type { ConnectionState, StopReason } from '../events.ts'
 
 /** One conversation. `user` is the other person's name now: the view of a private conversation follows a new name. */
 export type View = { kind: 'room' } | { kind: 'channel'; name: string } | { kind: 'private'; user: string }
 
-export type Rank = 'owner' | 'op' | 'member'
+export type { Rank }
 
 export type Person = {
   name: string
@@ -256,17 +256,19 @@ export type CommunityOptions = {
   framesPerSessionMax?: number
 }
 
-/** Signed text as it travels (docs/protocol.md). */
-type Signed = { doc: string; key: string; signature: string }
-
 /** What is kept of one community, plain JSON. Secrets inside: the host keeps it readable for its user alone. */
 export type RoomRecord = {
   root: RoomId
-  /** Of the room it moved to, 64 hex digits; null while it is where it began. */
-  secret: string | null
-  /** The newest documents this person has taken, for the room and for channels. */
-  charters: { room: RoomId; charter: Signed; rules: Signed }[]
-  /** Channels that this person was in last. */
+  /**
+   * Secrets of the rooms that it moved to, 64 hex digits each, oldest first and at most 8: the last one opens where it is
+   * now. Empty while it is where it began.
+   */
+  secrets: string[]
+  /** Secret of the room that this person began to move everybody to, until everybody was told; else null. */
+  moving: string | null
+  /** The newest documents this person has taken for each room, at most 24. */
+  charters: { room: RoomId; pair: CharterPair }[]
+  /** Channels that this person was in last, at most 48. */
   channels: string[]
 }
 
