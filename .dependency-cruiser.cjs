@@ -63,9 +63,15 @@ module.exports = {
     ),
     arrow(
       'client-not-relay',
-      'The terminal client reaches a relay over the wire only.',
+      'The terminal client reaches a relay over the wire only; host/ starts one by its public door.',
       { path: '^apps/client/src/' },
-      { path: '^(apps/(relay|admin-cli)|loadtest)/' },
+      { path: '^(apps/(relay|admin-cli)|loadtest)/', pathNot: '^apps/relay/src/embed\\.ts$' },
+    ),
+    arrow(
+      'host-alone-to-embed',
+      'Only host/ carries a relay.',
+      { path: '^(apps|libs|loadtest)/', pathNot: '^apps/(client/src/host|relay)/' },
+      { path: '^apps/relay/src/embed\\.ts$' },
     ),
     arrow(
       'transport-knows-its-port',

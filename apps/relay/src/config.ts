@@ -345,6 +345,7 @@ const siblingNames = new Set([
   'PYCHAT_RELAY',
   'PYCHAT_USER',
   'PYCHAT_SERVER',
+  'PYCHAT_NOTIFY',
 ])
 
 /** Every fault of an environment at once. */

@@ -29,6 +29,8 @@ export type RelayOptions = {
   log: Log
   /** An operator asked this node to stop: call `stop` with these times. */
   onStop(times: DrainTimes): void
+  /** Its rooms end with it: clients are not sent to another node, but told so at the end. */
+  lastNode?: boolean
 }
 
 export type RunningRelay = {
@@ -61,7 +63,7 @@ const answerMs = 50
 
 const greeting = `This is a PyChat relay. Chat through it with the PyChat client: npx pychat --relay THIS-HOST\n`
 
-export function createRelay({ config, version, log, onStop }: RelayOptions): Relay {
+export function createRelay({ config, version, log, onStop, lastNode = false }: RelayOptions): Relay {
   const now = (): number => performance.now()
   const startedAt = new Date().toISOString()
   const figures = createFigures()
@@ -273,11 +275,12 @@ export function createRelay({ config, version, log, onStop }: RelayOptions): Rel
     },
     connections: registry.size,
     goaway(spreadMs) {
+      if (lastNode) return () => {}
       log.info('Draining: clients are told to reconnect elsewhere.', { count: registry.size(), ms: spreadMs })
       return registry.goaway(spreadMs)
     },
     publishesInFlight: registry.publishesInFlight,
-    closeAll: registry.closeAll,
+    closeAll: () => registry.closeAll(lastNode ? 'hostEnded' : 'draining'),
     // An embedded node takes its rooms with it.
     membershipsLeft: () => (rooms.kind === 'redis' ? rooms.local().size : 0),
     release,

@@ -30,6 +30,11 @@ export const closeTable = {
     rule: 'reconnect',
     sentence: 'The relay heard no greeting in time; reconnecting.',
   },
+  hostEnded: {
+    code: 4006,
+    rule: 'reconnect',
+    sentence: 'The host ended this room: ask for a new invite, or host it yourself with "pychat host".',
+  },
   badMessage: { code: 4500, rule: 'stop', sentence: 'The relay could not understand this client.' },
   unsupportedVersion: {
     code: 4501,

@@ -1,6 +1,6 @@
 // All live sessions of this node: who has not greeted yet, who holds which membership, who waits for which room.
 // It passes on what concerns many of them: replaced, lost lease, availability, drain. It decides nothing for one alone.
-import { encodeControl, limits, type RoomId } from '@pychat/protocol'
+import { type CloseName, encodeControl, limits, type RoomId } from '@pychat/protocol'
 import type { Membership } from '../rooms/rooms.ts'
 import type { Socket } from '../transport/transport.ts'
 import { Session, type SessionContext } from './session.ts'
@@ -23,8 +23,7 @@ export type Registry = {
    * @returns tells those whose time has come near; to be called again and again with the milliseconds gone by
    */
   goaway(spreadMs: number): (elapsedMs: number) => void
-  /** Closes every connection as draining. */
-  closeAll(): void
+  closeAll(why: CloseName): void
   publishesInFlight(): number
   size(): number
 }
@@ -128,8 +127,8 @@ export function createRegistry(context: RegistryContext): Registry {
       tell(0)
       return tell
     },
-    closeAll() {
-      for (const session of sessions) session.end('draining')
+    closeAll(why) {
+      for (const session of sessions) session.end(why)
     },
     publishesInFlight() {
       let count = 0
