@@ -208,7 +208,7 @@ export function createClient(options: ClientOptions, ports: ClientPorts): Client
       session: session.id,
       secret: session.secret,
       tag,
-      profile: encodeBase64url(sealProfile(room, session, username, 1)),
+      profile: encodeBase64url(sealProfile(room, session, { name: username }, 1)),
       ...(counter > 0 ? { counter } : {}),
       ...(after === null ? {} : { after }),
     })

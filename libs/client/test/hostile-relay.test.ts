@@ -136,7 +136,7 @@ describe('a hostile relay', () => {
     world.enter([bob.member])
     const other = createSession(seededRandom('other key'))
     const stolen = { ...other, id: bob.session.id, idBytes: bob.session.idBytes }
-    const profile = encodeBase64url(sealProfile(room, stolen, 'Bobby', 2))
+    const profile = encodeBase64url(sealProfile(room, stolen, { name: 'Bobby' }, 2))
     world.tell({
       t: 'arrived',
       room: room.id,

@@ -26,7 +26,7 @@ it('does not open the same profile of the same session again, also after it was 
   expect(opened).toHaveBeenCalledTimes(2)
   expect(world.client.users().map(({ name }) => name)).toEqual(['Alice', 'Carol', 'Bob'])
   const [bob] = people as [Person]
-  const profile = encodeBase64url(crypto.sealProfile(room, bob.session, 'BOB', 2))
+  const profile = encodeBase64url(crypto.sealProfile(room, bob.session, { name: 'BOB' }, 2))
   world.tell({ t: 'arrived', room: room.id, member: { ...bob.member, profile } })
   expect(opened).toHaveBeenCalledTimes(3)
   expect(world.client.users().map(({ name }) => name)).toEqual(['Alice', 'Carol', 'BOB'])

@@ -185,7 +185,7 @@ describe('a relay that lies about senders', () => {
       () => {
         const other = createSession(seededRandom('another key'))
         const stolen = { ...other, id: carol.session.id, idBytes: carol.session.idBytes }
-        return { ...carol.member, profile: encodeBase64url(sealProfile(room, stolen, 'Carol', 1)) }
+        return { ...carol.member, profile: encodeBase64url(sealProfile(room, stolen, { name: 'Carol' }, 1)) }
       },
     ],
   ])('shows nothing with %s, and the others are heard', (_, lie) => {

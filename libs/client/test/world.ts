@@ -276,7 +276,7 @@ export class Person {
   constructor(room: RoomKeys, name: string, seed = name) {
     this.session = createSession(seededRandom(`person ${seed}`))
     this.#sealer = createSealer(room, this.session)
-    const profile = encodeBase64url(sealProfile(room, this.session, name, 1))
+    const profile = encodeBase64url(sealProfile(room, this.session, { name }, 1))
     this.member = { session: this.session.id, tag: nameTag(room, name), profile, counter: 0, since: 1 }
   }
 

@@ -9,6 +9,11 @@ export const cryptoInputTable = {
   'pin-too-long': 'is too long; use at most 128 bytes (128 plain letters, fewer with accents or emoji).',
   'pin-character': 'has a control or unassigned character; type it again by hand instead of pasting it.',
   'text-too-long': 'is too long for one message; send it in parts of at most 15261 bytes.',
+  'away-too-long': 'is too long; use at most 57 bytes (57 plain letters, fewer with accents or emoji).',
+  'channel-name': 'is no channel name; use at most 32 bytes without spaces, commas, "#" and "/".',
+  words: 'have a mistake; type all 12 in their order, as they were shown.',
+  invite: 'is cut off or mistyped; copy all of it again, from "pychat:" to the end.',
+  'rules-too-long': 'are too long together; shorten the message of the day or the reasons.',
 } as const
 
 export type CryptoInputCode = keyof typeof cryptoInputTable

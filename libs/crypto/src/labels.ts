@@ -1,25 +1,11 @@
 // How PyChat 1.1 (suite 1, KDF profile 1) puts bytes together before they are hashed, derived from or signed.
 // Every label ends in a 00 byte, so no label is the beginning of another one.
+export { concat, label } from '@pychat/protocol'
 
 const encoder = new TextEncoder()
 
-/** ASCII "PyChat/1.1 " + purpose, then one 00 byte. */
-export function label(purpose: string): Uint8Array {
-  return encoder.encode(`PyChat/1.1 ${purpose}\0`)
-}
-
 export function utf8(text: string): Uint8Array {
   return encoder.encode(text)
-}
-
-export function concat(...parts: Uint8Array[]): Uint8Array {
-  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
-  let at = 0
-  for (const part of parts) {
-    out.set(part, at)
-    at += part.length
-  }
-  return out
 }
 
 /** Big-endian. @param value 0..65535 */

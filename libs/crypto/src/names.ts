@@ -4,6 +4,7 @@
 import { limits } from '@pychat/protocol'
 import { CryptoInputError } from './errors.ts'
 import { utf8 } from './labels.ts'
+import { orNull } from './refused.ts'
 
 const forbidden = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}]/u
 const whiteSpaceRuns = /\p{White_Space}+/gu
@@ -23,6 +24,31 @@ function tidy(text: string, subject: string): string {
  */
 export function normalizeName(text: string, subject = 'name'): string {
   return tidy(text.normalize('NFKC').toLowerCase().normalize('NFKC'), subject)
+}
+
+const notInChannels = /[#/, ]/
+
+/**
+ * The form that a channel's keys are made from. A "#" that people type before it is taken off.
+ * @throws CryptoInputError channel-name
+ */
+export function channelName(text: string): string {
+  const name = orNull(() => normalizeName(text.trim().replace(/^#/, ''), 'channel name'))
+  if (name === null || notInChannels.test(name) || utf8(name).length > limits.channelNameBytesMax) {
+    throw new CryptoInputError('channel-name', 'channel name')
+  }
+  return name
+}
+
+/**
+ * What others see beside somebody who is away: composed, spacing tidied, maybe empty.
+ * @throws CryptoInputError away-too-long (over 57 bytes of UTF-8) or name-character
+ */
+export function awayText(text: string): string {
+  const tidied = text.normalize('NFC').replace(whiteSpaceRuns, ' ').trim()
+  if (forbidden.test(tidied.replace(/\u200d/g, ''))) throw new CryptoInputError('name-character', 'away text')
+  if (utf8(tidied).length > limits.awayBytesMax) throw new CryptoInputError('away-too-long', 'away text')
+  return tidied
 }
 
 /**

@@ -1,5 +1,6 @@
 // The only door to node:crypto and hash-wasm: Argon2id (RFC 9106), HKDF and HMAC with SHA-256 (RFC 5869, 2104),
-// AES-128-GCM (NIST SP 800-38D), Ed25519 (RFC 8032). Knows nothing of PyChat; a web build replaces this file.
+// AES-128-GCM (NIST SP 800-38D), Ed25519 (RFC 8032), X25519 (RFC 7748). Knows nothing of PyChat; a web build replaces
+// this file.
 import {
   createCipheriv,
   createDecipheriv,
@@ -7,6 +8,7 @@ import {
   createHmac,
   createPrivateKey,
   createPublicKey,
+  diffieHellman,
   type KeyObject,
   sign,
   timingSafeEqual,
@@ -114,6 +116,8 @@ declare const brand: unique symbol
 export type SigningKey = { readonly [brand]: 'SigningKey' }
 /** An Ed25519 public key, imported once for many verifications. */
 export type VerifyingKey = { readonly [brand]: 'VerifyingKey' }
+/** An X25519 private key that cannot be read out. */
+export type AgreementKey = { readonly [brand]: 'AgreementKey' }
 
 // RFC 8410: what stands before the 32 key bytes in PKCS #8 and in SubjectPublicKeyInfo.
 const privateKeyPrefix = Buffer.from('302e020100300506032b657004220420', 'hex')
@@ -144,6 +148,40 @@ export function ed25519Sign(key: SigningKey, message: Uint8Array): Uint8Array {
 
 export function ed25519Verify(key: VerifyingKey, message: Uint8Array, signature: Uint8Array): boolean {
   return verify(null, message, key as unknown as KeyObject, signature)
+}
+
+const agreementPrivatePrefix = Buffer.from('302e020100300506032b656e04220420', 'hex')
+const agreementPublicPrefix = Buffer.from('302a300506032b656e032100', 'hex')
+
+/** @param seed 32 random bytes  @returns the key pair; `publicKey` is 32 bytes */
+export function x25519Keys(seed: Uint8Array): { agreementKey: AgreementKey; publicKey: Uint8Array } {
+  if (seed.length !== 32) throw new Error('an X25519 seed has 32 bytes')
+  const der = Buffer.concat([agreementPrivatePrefix, seed])
+  const key = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
+  const spki = createPublicKey(key).export({ format: 'der', type: 'spki' })
+  return {
+    agreementKey: key as unknown as AgreementKey,
+    publicKey: new Uint8Array(spki.subarray(agreementPublicPrefix.length)),
+  }
+}
+
+/**
+ * RFC 7748 section 6.1.
+ * @param publicKey 32 bytes, anybody's
+ * @returns 32 bytes, or null where they would be all zero: a public key of low order that anybody can agree with
+ */
+export function x25519(key: AgreementKey, publicKey: Uint8Array): Uint8Array | null {
+  if (publicKey.length !== 32) throw new Error('an X25519 public key has 32 bytes')
+  const der = Buffer.concat([agreementPublicPrefix, publicKey])
+  const other = createPublicKey({ key: der, format: 'der', type: 'spki' })
+  let shared: Uint8Array
+  try {
+    shared = new Uint8Array(diffieHellman({ privateKey: key as unknown as KeyObject, publicKey: other }))
+  } catch {
+    // OpenSSL refuses all zero by itself, and these two keys give it no other reason.
+    return null
+  }
+  return shared.every((byte) => byte === 0) ? null : shared
 }
 
 /** Compares in constant time for equal lengths. */

@@ -19,6 +19,8 @@ export type RoomKeys = {
   nameTagKey: Uint8Array
   /** 32 bytes: every profile's keys come from it. */
   sealKey: Uint8Array
+  /** 32 bytes: the secrets of this room's channels come from it. */
+  deriveKey: Uint8Array
   /** Eight characters for people to compare. */
   shortId: string
 }
@@ -33,7 +35,11 @@ export async function deriveRoom(serverName: string, pin: string): Promise<RoomK
   const password = utf8(canonicalPin(pin))
   const salt = sha256(label('salt'), uint16(name.length), name).subarray(0, 16)
   const masterKey = await argon2idHash(password, salt, kdfProfile1, 32)
-  const prk = hkdfExtract(label('extract'), masterKey)
+  return roomKeys(hkdfExtract(label('extract'), masterKey))
+}
+
+/** The keys of any room, however its pseudorandom key was made. @param prk 32 bytes */
+export function roomKeys(prk: Uint8Array): RoomKeys {
   const idBytes = hkdfExpand(prk, label('rid'), 16)
   return {
     id: encodeHex(idBytes) as RoomId,
@@ -41,6 +47,7 @@ export async function deriveRoom(serverName: string, pin: string): Promise<RoomK
     roomKey: hkdfExpand(prk, label('room'), 32),
     nameTagKey: hkdfExpand(prk, label('nametag'), 32),
     sealKey: hkdfExpand(prk, label('seal'), 32),
+    deriveKey: hkdfExpand(prk, label('derive'), 32),
     shortId: shortCode(idBytes),
   }
 }

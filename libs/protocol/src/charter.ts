@@ -37,7 +37,8 @@ const memberIdBytes = 16
 /** Salt 16, commitment 16, the largest padded text, tag 16. */
 const sealedRulesBytesMax = 48 + 6144
 
-const handoverSchema = z.strictObject({
+/** Proof that an owner gave the root away. */
+export const handoverSchema = z.strictObject({
   /** Version of the first charter of the new owner; above every version the old one has signed. */
   version,
   from: publicKeySchema,

@@ -39,3 +39,4 @@ export {
   shortCode,
 } from './ids.ts'
 export { limits, opsPortDefault, paddingBucketsBytes, protocolVersion, relayPortDefault } from './limits.ts'
+export * from './sealed-bodies.ts'

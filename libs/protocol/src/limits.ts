@@ -44,6 +44,18 @@ export const limits = {
   admittedMax: 256,
   /** Highest member limit that rules can set. */
   limitMembersMax: 100_000,
+  /** What members tell each other inside sealed bytes, UTF-8. */
+  noticeBytesMax: 1024,
+  reasonBytesMax: 256,
+  motdBytesMax: 2000,
+  channelNameBytesMax: 32,
+  channelsMax: 64,
+  /** So that the longest name, a key and this text fit a profile. */
+  awayBytesMax: 57,
+  /** Members who get the new secret by one frame. */
+  moveMembersMax: 230,
+  inviteRelaysMax: 4,
+  inviteRelayBytesMax: 256,
   /** Bad messages a connection may send before it is closed. */
   badMessagesMax: 3,
 } as const

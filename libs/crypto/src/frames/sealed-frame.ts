@@ -31,8 +31,8 @@ import { orNull } from '../refused.ts'
 import type { RoomKeys } from '../room-keys.ts'
 import type { Session } from '../session.ts'
 
-/** Kinds of frame bodies. A receiver passes over kinds that it does not know. */
-export const frameKinds = { text: 1 } as const
+/** Kinds of frame bodies. A receiver passes over kinds that it does not know. 16..31 are kept for files. */
+export const frameKinds = { text: 1, call: 2, notice: 3, move: 4, knock: 5 } as const
 
 /** What the sender had seen when it sealed: the last delivery's place and the chain there; null for nothing. */
 export type View = { epoch: Epoch; seq: number; chain: Uint8Array } | null
