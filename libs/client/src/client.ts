@@ -130,7 +130,7 @@ export function createClient(options: ClientOptions, ports: ClientPorts): Client
     ports,
   )
 
-  const connection = createConnection({ url: options.url, software: options.software }, ports, {
+  const connection = createConnection({ urls: [options.url], software: options.software }, ports, {
     welcomed(welcome) {
       ackReplicas = welcome.ackReplicas
       join()

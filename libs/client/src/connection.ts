@@ -1,5 +1,5 @@
-// One connection at a time to the relay, for ever: hello, liveness, and when to connect again. It knows close codes
-// and control messages' syntax; rooms, rosters and messages are the client's (docs/protocol.md, "Connections").
+// One connection at a time to the relay, for ever: hello, liveness, and when and where to connect again. It knows close
+// codes and control messages' syntax; rooms, rosters and messages are the client's (docs/protocol.md, "Connections").
 import {
   type ClientControl,
   closeRule,
@@ -49,7 +49,7 @@ export type Connection = {
   start(): void
   send(message: ClientControl): void
   sendFrame(frame: Uint8Array): void
-  /** The client is in its room: the connection counts as good. */
+  /** The client is where it wants to be: the connection counts as good. Once per connection is enough. */
   settled(): void
   /** Gives this connection up and connects again. */
   restart(detail: string): void
@@ -57,16 +57,27 @@ export type Connection = {
   stop(): void
 }
 
-type Attempt = { socket: ClientSocket | null; welcomed: boolean; garbage: number; pingIntervalMs: number }
+type Attempt = {
+  socket: ClientSocket | null
+  welcomed: boolean
+  settled: boolean
+  garbage: number
+  pingIntervalMs: number
+}
 
+/**
+ * @param options.urls tried in turn: what worked is tried again first, what failed or sent this client away is followed
+ * by the next
+ */
 export function createConnection(
-  options: { url: string; software: string },
+  options: { urls: readonly [string, ...string[]]; software: string },
   ports: ClientPorts,
   events: ConnectionEvents,
 ): Connection {
   let current: Attempt | null = null
   let stopped = false
   let failures = 0
+  let turn = 0
   let heardAt = 0
   const timers = new Map<'liveness' | 'settle' | 'stable' | 'goaway' | 'retry', () => void>()
   /** When the relay told us to come back, milliseconds since 1970. */
@@ -94,6 +105,7 @@ export function createConnection(
     const attempt: Attempt = {
       socket: null,
       welcomed: false,
+      settled: false,
       garbage: 0,
       pingIntervalMs: limits.pingIntervalMs,
     }
@@ -103,7 +115,8 @@ export function createConnection(
     events.state({ state: 'connecting', detail: 'Connecting to the relay.' })
     if (!mine()) return
     after('settle', settleTimeoutMs, () => lose(attempt, 'The relay did not answer in time.'))
-    attempt.socket = ports.openSocket(options.url, {
+    const url = options.urls[turn % options.urls.length] ?? options.urls[0]
+    attempt.socket = ports.openSocket(url, {
       open() {
         if (!mine()) return
         heard(attempt)
@@ -190,6 +203,7 @@ export function createConnection(
     const wanted = comeBackAt
     const waitMs = wanted === null ? backoffMs(failures, ports.jitter()) : Math.max(0, wanted - ports.now())
     if (wanted === null) failures += 1
+    if (wanted !== null || !attempt.settled) turn += 1
     attempt.socket?.close()
     after('retry', waitMs, open)
     events.lost()
@@ -218,6 +232,7 @@ export function createConnection(
     send,
     sendFrame: (frame) => current?.socket?.sendBinary(frame),
     settled() {
+      if (current) current.settled = true
       cancel('settle')
       after('stable', stableAfterMs, () => {
         failures = 0
