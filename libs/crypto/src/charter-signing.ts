@@ -17,8 +17,8 @@ import {
   writeCharter,
   writeRules,
 } from '@pychat/protocol'
-import { publicKeyText } from './member-key.ts'
 import { ed25519Sign, ed25519Verify, ed25519VerifyingKey, type SigningKey, sha256 } from './primitives.ts'
+import { publicKeyText } from './public-key.ts'
 import type { Session } from './session.ts'
 
 /** A member key, or a session that signs with one. */

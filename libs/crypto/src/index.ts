@@ -21,14 +21,12 @@ export {
   entropyFromWords,
   type MemberKey,
   memberEntropy,
-  memberId,
   memberKey,
-  publicKeyText,
   recoveryWords,
-  verifyWords,
 } from './member-key.ts'
 export { openMove, sealMove } from './move.ts'
 export { awayText, channelName, displayName, normalizeName } from './names.ts'
+export { fingerprint, memberId, publicKeyText, verifyWords } from './public-key.ts'
 export { deriveRoom, nameTag, type RoomKeys } from './room-keys.ts'
 export { openRules, sealRules } from './rules.ts'
 export {
@@ -38,5 +36,5 @@ export {
   sealedProfileBytes,
   sealProfile,
 } from './sealed-profile.ts'
-export { createSession, fingerprint, type Session } from './session.ts'
+export { createSession, type Session } from './session.ts'
 export { type PinStrength, pinStrength } from './strength.ts'

@@ -1,26 +1,18 @@
 // Who somebody is in one community, over all runs and machines: an Ed25519 key made from a person's one stored secret
 // and the community's root, so that two communities cannot tell that it is the same person (docs/protocol.md, section
 // 16.1). Twelve words carry the key to another machine. Storing is the part of the program.
-import {
-  decodeHex,
-  encodeHex,
-  type MemberId,
-  memberIdOf,
-  type PublicKey,
-  type RoomId,
-} from '@pychat/protocol'
+import { decodeHex, type MemberId, type RoomId } from '@pychat/protocol'
 import { entropyToMnemonic, mnemonicToEntropy } from '@scure/bip39'
 import { wordlist } from '@scure/bip39/wordlists/english.js'
-import { bitsPerWord, type Random, wordsOfCode } from './codes.ts'
+import { type Random, wordsOfCode } from './codes.ts'
 import { CryptoInputError } from './errors.ts'
 import { concat, label } from './labels.ts'
-import { ed25519Keys, hkdfExpand, hkdfExtract, type SigningKey, sha256 } from './primitives.ts'
-import { fingerprint } from './session.ts'
+import { ed25519Keys, hkdfExpand, hkdfExtract, type SigningKey } from './primitives.ts'
+import { fingerprint, memberId } from './public-key.ts'
 
 const identityBytes = 32
 const entropyBytes = 16
 const recoveryWordCount = 12
-const verifyWordCount = 6
 
 export type MemberKey = {
   /** Ed25519, 32 bytes. */
@@ -69,36 +61,4 @@ export function memberKey(entropy: Uint8Array): MemberKey {
   const seed = hkdfExpand(hkdfExtract(label('member key'), entropy), label('member key'), 32)
   const { publicKey, signingKey } = ed25519Keys(seed)
   return { publicKey, signingKey, id: memberId(publicKey), fingerprint: fingerprint(publicKey) }
-}
-
-/** @param publicKey in either spelling */
-export function memberId(publicKey: PublicKey | Uint8Array): MemberId {
-  return memberIdOf(typeof publicKey === 'string' ? publicKey : publicKeyText(publicKey), { sha256 })
-}
-
-/** The spelling of documents and control messages. @param publicKey 32 bytes */
-export function publicKeyText(publicKey: Uint8Array): PublicKey {
-  return encodeHex(publicKey) as PublicKey
-}
-
-/**
- * Six words (66 bits) that two people compare by voice to know that nobody stands between them; whose turn it is does
- * not matter. @param a 32 bytes  @param b 32 bytes
- */
-export function verifyWords(a: Uint8Array, b: Uint8Array): string {
-  const [low, high] = encodeHex(a) <= encodeHex(b) ? [a, b] : [b, a]
-  const hash = sha256(label('verify'), low, high)
-  const words: string[] = []
-  let held = 0
-  let bits = 0
-  for (const byte of hash) {
-    held = (held << 8) | byte
-    bits += 8
-    if (bits < bitsPerWord) continue
-    bits -= bitsPerWord
-    words.push(wordlist[held >> bits] as string)
-    held &= (1 << bits) - 1
-    if (words.length === verifyWordCount) break
-  }
-  return words.join(' ')
 }

@@ -46,7 +46,8 @@ export function channelName(text: string): string {
  */
 export function awayText(text: string): string {
   const tidied = text.normalize('NFC').replace(whiteSpaceRuns, ' ').trim()
-  if (forbidden.test(tidied.replace(/\u200d/g, ''))) throw new CryptoInputError('name-character', 'away text')
+  if (forbidden.test(tidied.replace(/[\u200c\u200d]/g, '')))
+    throw new CryptoInputError('name-character', 'away text')
   if (utf8(tidied).length > limits.awayBytesMax) throw new CryptoInputError('away-too-long', 'away text')
   return tidied
 }

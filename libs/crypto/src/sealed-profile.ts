@@ -2,7 +2,6 @@
 // member's key, bound to room, session and name tag, so that a relay can neither read, swap nor mix them.
 import { decodeHex, limits, type MemberId, type NameTag, type SessionId } from '@pychat/protocol'
 import { concat, label, uint32, utf8 } from './labels.ts'
-import { memberId } from './member-key.ts'
 import { awayText, displayName } from './names.ts'
 import {
   ed25519Sign,
@@ -14,9 +13,10 @@ import {
   hkdfExpand,
   sha256,
 } from './primitives.ts'
+import { fingerprint, memberId } from './public-key.ts'
 import { orNull } from './refused.ts'
 import { nameTag, type RoomKeys } from './room-keys.ts'
-import { fingerprint, type Session } from './session.ts'
+import type { Session } from './session.ts'
 
 /** What a profile says of its owner, beside the keys. */
 export type ProfileContent = {

@@ -1,18 +1,11 @@
 // One run of one client in a room: its random id, the secret that proves it to the relay, the key that signs for it,
 // and a key that others agree on private rooms with. Id, secret and agreement key are never stored: a fresh session at
 // each start is what keeps frame counters from repeating under one key.
-import {
-  encodeHex,
-  type MemberId,
-  memberIdOf,
-  type PublicKey,
-  type SessionId,
-  shortCode,
-} from '@pychat/protocol'
+import { encodeHex, type MemberId, type SessionId } from '@pychat/protocol'
 import type { Random } from './codes.ts'
-import { label } from './labels.ts'
 import type { MemberKey } from './member-key.ts'
-import { type AgreementKey, ed25519Keys, type SigningKey, sha256, x25519Keys } from './primitives.ts'
+import { type AgreementKey, ed25519Keys, type SigningKey, x25519Keys } from './primitives.ts'
+import { memberId } from './public-key.ts'
 
 export type Session = {
   id: SessionId
@@ -44,13 +37,8 @@ export function createSession(random: Random, member?: MemberKey): Session {
     secret,
     publicKey,
     signingKey,
-    memberId: memberIdOf(encodeHex(publicKey) as PublicKey, { sha256 }),
+    memberId: memberId(publicKey),
     boxPublicKey: box.publicKey,
     agreementKey: box.agreementKey,
   }
-}
-
-/** Eight characters of a public key for people to compare. @param publicKey 32 bytes */
-export function fingerprint(publicKey: Uint8Array): string {
-  return shortCode(sha256(label('fingerprint'), publicKey))
 }
