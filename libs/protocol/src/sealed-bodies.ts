@@ -3,7 +3,7 @@
 import { z } from 'zod'
 import { handoverSchema } from './charter.ts'
 import { ProtocolError } from './errors.ts'
-import { type MemberId, memberIdSchema, roomIdSchema } from './ids.ts'
+import { epochSchema, type MemberId, memberIdSchema, roomIdSchema } from './ids.ts'
 import { limits } from './limits.ts'
 
 const forbidden = /[\p{Cc}\p{Cs}]/u
@@ -36,6 +36,8 @@ export const noticeSchema = z.discriminatedUnion('t', [
   z.strictObject({ t: z.literal('channel'), name: channelName }),
   /** Ownership is offered to the key `handover.to`, which takes it by signing a charter with this handover. */
   z.strictObject({ t: z.literal('offer'), handover: handoverSchema }),
+  /** First in a room that was moved to: everything of this member in the room before stands at or before that place. */
+  z.strictObject({ t: z.literal('after'), epoch: epochSchema, seq: z.int().min(0) }),
 ])
 
 /** What only members can read of a room's rules. */
