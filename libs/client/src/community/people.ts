@@ -15,8 +15,6 @@ export type People = {
   meet(someone: Acquaintance): KeyStanding
   isVerified(name: string, publicKey: PublicKey): boolean
   setVerified(someone: Acquaintance, verified: boolean): void
-  /** Whether this very key was met under that name in an earlier run, or is verified. */
-  isKnown(someone: Acquaintance): boolean
   /** Last name and key of somebody who was met in this run. */
   recall(id: MemberId): Acquaintance | null
   /** Somebody who was met in this run and may be gone, the newest by that name. */
@@ -70,10 +68,6 @@ export function createPeople(
       const firstSeen = known?.publicKey === someone.publicKey ? known.firstSeen : now()
       memory.remember(root, name, { publicKey: someone.publicKey, verified, firstSeen })
       keep(standings, `${someone.publicKey} ${name}`, verified ? 'verified' : 'known')
-    },
-    isKnown(someone) {
-      const known = memory.person(root, normalizeName(someone.name))
-      return known?.publicKey === someone.publicKey
     },
     recall: (id) => byId.get(id) ?? null,
     recallName: (name) => byName.get(normalizeName(name)) ?? null,
