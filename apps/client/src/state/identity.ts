@@ -1,11 +1,11 @@
 // The one secret that a person's keys of all rooms come from (docs/protocol.md, "Member keys"): made once, at the first
 // start, and never sent anywhere. Whoever has this file can speak as this person.
+import { createIdentity } from '@pychat/crypto'
 import { decodeHex, encodeHex } from '@pychat/protocol'
 import { z } from 'zod'
 import { stateFile } from './file.ts'
 import type { StateFolder } from './folder.ts'
 
-const identityBytes = 32
 const identitySchema = z.strictObject({
   schema: z.literal(1),
   identity: z.string().regex(/^[0-9a-f]{64}$/),
@@ -28,7 +28,7 @@ export async function loadIdentity(
   )
   let kept = await file.read()
   if (kept === null) {
-    const fresh = { schema: 1 as const, identity: encodeHex(random(identityBytes)) }
+    const fresh = { schema: 1 as const, identity: encodeHex(createIdentity(random)) }
     // Another program may have been first: then its identity counts.
     await file.update((before) => {
       kept = before ?? fresh
@@ -36,5 +36,5 @@ export async function loadIdentity(
     })
   }
   // A damaged file that nobody may move: this run has a key of its own.
-  return kept === null ? random(identityBytes) : decodeHex(kept.identity)
+  return kept === null ? createIdentity(random) : decodeHex(kept.identity)
 }

@@ -2,7 +2,7 @@
 // charter and where it moved. It reads before a chat begins and writes behind it; nothing of it leaves this machine.
 // Messages, PINs and what was typed are never kept.
 import type { CommunityMemory, KnownPerson, RoomRecord } from '@pychat/client-engine'
-import { memberEntropy } from '@pychat/crypto'
+import { createIdentity, memberEntropy } from '@pychat/crypto'
 import { decodeHex, encodeHex, type RoomId } from '@pychat/protocol'
 import { type StateFile, stateFile } from './file.ts'
 import { openStateFolder, StateError, type StateFolder } from './folder.ts'
@@ -50,7 +50,7 @@ export type State = {
 
 /** State that ends with the program: a new key at each start, and everybody is new. */
 export function forgetfulState({ random }: Pick<StatePorts, 'random'>): State {
-  const identity = random(32)
+  const identity = createIdentity(random)
   return {
     async community(root) {
       let record: RoomRecord | null = null
