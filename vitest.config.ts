@@ -6,7 +6,12 @@ export default defineConfig({
   resolve: { conditions: source },
   ssr: { resolve: { conditions: source } },
   test: {
-    include: ['libs/*/test/**/*.test.ts', 'apps/*/test/**/*.test.ts', 'loadtest/test/**/*.test.ts'],
+    include: [
+      'libs/*/test/**/*.test.ts',
+      'apps/*/test/**/*.test.ts',
+      'loadtest/test/**/*.test.ts',
+      'deploy/test/**/*.test.ts',
+    ],
     globalSetup: ['apps/relay/test/support/redis.global.ts'],
     testTimeout: 20_000,
     hookTimeout: 120_000,
