@@ -22,6 +22,7 @@ export function roomFrom(seed: string): RoomKeys {
     roomKey: random(32),
     nameTagKey: random(32),
     sealKey: random(32),
+    deriveKey: random(32),
     shortId: 'test-room',
   }
 }

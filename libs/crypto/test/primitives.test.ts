@@ -14,6 +14,8 @@ import {
   hkdfExtract,
   hmacSha256,
   sha256,
+  x25519,
+  x25519Keys,
 } from '../src/primitives.ts'
 import { bytes, hex, spoilt, utf8 } from './fixtures.ts'
 
@@ -171,6 +173,70 @@ describe('Ed25519', () => {
   test('wants keys and seeds of 32 bytes', () => {
     expect(() => ed25519VerifyingKey(new Uint8Array(31))).toThrow('32 bytes')
     expect(() => ed25519Keys(new Uint8Array(33))).toThrow('32 bytes')
+  })
+})
+
+describe('X25519', () => {
+  const agree = (scalar: string, point: string) => {
+    const shared = x25519(x25519Keys(bytes(scalar)).agreementKey, bytes(point))
+    return shared && hex(shared)
+  }
+
+  test.each([
+    [
+      'a546e36bf0527c9d3b16154b82465edd62144c0ac1fc5a18506a2244ba449ac4',
+      'e6db6867583030db3594c1a424b15f7c726624ec26b3353b10a903a6d0ab1c4c',
+      'c3da55379de9c6908e94ea4df28d084f32eccf03491c71f754b4075577a28552',
+    ],
+    [
+      '4b66e9d4d1b4673c5ad22691957d6af5c11b6421e0ea01d42ca4169e7918ba0d',
+      'e5210f12786811d3f4b7959d0538ae2c31dbe7106fc03c3efc4cd549c715a493',
+      '95cbde9476e8907d7aade45cb4b873f88b595a68799fa152e6f8f7647aac7957',
+    ],
+  ])('agrees with RFC 7748 section 5.2 on scalar %s', (scalar, point, expected) => {
+    expect(agree(scalar, point)).toBe(expected)
+  })
+
+  test('agrees with RFC 7748 section 5.2 after 1 and after 1,000 rounds', () => {
+    let scalar = `09${'00'.repeat(31)}`
+    let point = scalar
+    for (let round = 1; round <= 1000; round += 1) {
+      const next = agree(scalar, point) as string
+      point = scalar
+      scalar = next
+      if (round === 1) {
+        expect(scalar).toBe('422c8e7a6227d7bca1350b3e2bb7279f7897b87bb6854b783c60e80311ae3079')
+      }
+    }
+    expect(scalar).toBe('684cf59ba83309552800ef566f2f4d3c1c3887c49360e3875f2eb94d99532c51')
+  })
+
+  test('agrees with RFC 7748 section 6.1: public keys, and the secret of both', () => {
+    const alice = x25519Keys(bytes('77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a'))
+    const bob = x25519Keys(bytes('5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb'))
+    expect(hex(alice.publicKey)).toBe('8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a')
+    expect(hex(bob.publicKey)).toBe('de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f')
+    const expected = '4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742'
+    expect(hex(x25519(alice.agreementKey, bob.publicKey) as Uint8Array)).toBe(expected)
+    expect(hex(x25519(bob.agreementKey, alice.publicKey) as Uint8Array)).toBe(expected)
+  })
+
+  test('agrees with every Wycheproof vector, and refuses each that would agree on zero', () => {
+    const file = wycheproof('x25519')
+    const cases = file.testGroups.flatMap((group) => group.tests)
+    const wrong = cases.filter((one) => {
+      const { flags } = one as unknown as { flags: string[] }
+      const expected = flags.includes('ZeroSharedSecret') ? null : text(one, 'shared')
+      return agree(text(one, 'private'), text(one, 'public')) !== expected
+    })
+    expect(wrong.map((one) => one.tcId)).toEqual([])
+    expect([cases.length, file.numberOfTests]).toEqual([222, 222])
+  })
+
+  test('wants keys and seeds of 32 bytes', () => {
+    expect(() => x25519Keys(new Uint8Array(31))).toThrow('32 bytes')
+    const { agreementKey } = x25519Keys(new Uint8Array(32).fill(1))
+    expect(() => x25519(agreementKey, new Uint8Array(33))).toThrow('32 bytes')
   })
 })
 

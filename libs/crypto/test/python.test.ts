@@ -8,19 +8,46 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import {
+  callBody,
+  channelRoom,
+  createIdentity,
   createSealer,
   createSession,
   deriveRoom,
+  encodeInvite,
   fingerprint,
   firstChain,
+  joinKey,
+  memberEntropy,
+  memberKey,
+  movedRoom,
   nameTag,
   nextChain,
   openProfile,
+  pairRoom,
+  publicKeyText,
+  type RoomKeys,
+  recoveryWords,
+  type Session,
+  sealMove,
   sealProfile,
+  sealRules,
+  signCharter,
+  signHandover,
+  signRules,
   type View,
+  verifyWords,
 } from '@pychat/crypto'
-import type { Epoch } from '@pychat/protocol'
+import {
+  type CharterDoc,
+  type Epoch,
+  encodeMemberIds,
+  type PublicKey,
+  type RulesDoc,
+  type RulesText,
+} from '@pychat/protocol'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { roomKeys } from '../src/room-keys.ts'
 import { hex, utf8 } from './fixtures.ts'
 import { findPython, type Python, pythonDir } from './python.venv.ts'
 
@@ -55,7 +82,7 @@ test('Python opens frames and profiles that were sealed here', async ({ skip }) 
   })
   const profiles = ['Ana', ' ＡNA  b', 'straße', 'n'.repeat(64)].map((username, i) => {
     const tag = nameTag(room, username)
-    const sealed = sealProfile(room, session, username, i + 1)
+    const sealed = sealProfile(room, session, { name: username }, i + 1)
     return {
       username,
       tag,
@@ -79,13 +106,107 @@ test('Python opens frames and profiles that were sealed here', async ({ skip }) 
   expect(stdout.trim()).toBe('6 frames, 4 profiles')
 })
 
+test('Python judges a community that was made here as we do: keys, rooms, charters', async ({ skip }) => {
+  if ('missing' in python) return skip(python.missing)
+  const prk = random(32)
+  const room = roomKeys(prk)
+  const people = ['Alice', 'Bob'].map((name, i) => {
+    const entropy = memberEntropy(createIdentity(random), room.id)
+    const boxSeed = random(32)
+    const draws = [random(16), random(16), boxSeed]
+    const session = createSession(() => draws.shift() as Uint8Array, memberKey(entropy))
+    return { name, away: i === 0 ? null : 'zurück um 14 Uhr', entropy, session, boxSeed }
+  })
+  const [alice, bob] = people.map((person) => person.session) as [Session, Session]
+  const peerOf = ({ id, publicKey, boxPublicKey }: Session) => ({
+    session: id,
+    publicKey,
+    boxKey: boxPublicKey,
+  })
+  const pair = pairRoom(room, alice, peerOf(bob)) as RoomKeys
+  const secret = random(32)
+  const text: RulesText = {
+    motd: 'Be kind ☕',
+    people: { [bob.memberId]: { name: 'Bob', by: 'Alice' } },
+    channels: ['dev'],
+  }
+  const [owner, next] = [alice, bob].map(({ publicKey }) => publicKeyText(publicKey)) as [
+    PublicKey,
+    PublicKey,
+  ]
+  const charter: CharterDoc = { schema: 1, root: room.id, version: 1, owner, ops: [], handovers: [] }
+  const rules: RulesDoc = {
+    schema: 1,
+    root: room.id,
+    room: room.id,
+    version: 1,
+    lock: true,
+    limit: 9,
+    history: true,
+    moved: false,
+    bans: [],
+    muted: [bob.memberId],
+    admitted: encodeMemberIds([bob.memberId]),
+    sealed: '',
+  }
+  const handovers = [signHandover(room.id, 2, alice, next)]
+  const sealed = sealRules(room, room.id, text, random)
+  const charters = [
+    { charter: signCharter(charter, alice), rules: signRules(rules, alice) },
+    {
+      charter: signCharter({ ...charter, version: 2, owner: next, handovers }, bob),
+      rules: signRules({ ...rules, version: 2, muted: [], sealed }, bob),
+    },
+  ]
+  const file = join(workDir, 'people.json')
+  const data = {
+    prk: hex(prk),
+    root: room.id,
+    members: people.map(({ name, away, entropy, session, boxSeed }) => ({
+      name,
+      away,
+      words: recoveryWords(entropy),
+      id: session.memberId,
+      session: session.id,
+      secret: session.secret,
+      boxSeed: hex(boxSeed),
+      proof: joinKey(room.id, session).proof,
+      profile: hex(sealProfile(room, session, { name, away }, 1)),
+    })),
+    pair: pair.id,
+    call: hex(callBody(room, pair, alice.id, bob.id)),
+    channel: { name: 'Dev', id: channelRoom(room, 'Dev').id },
+    move: hex(
+      sealMove(
+        room,
+        secret,
+        [alice, bob].map((each) => peerOf(each)),
+        random,
+      )[0] as Uint8Array,
+    ),
+    moved: movedRoom(secret).id,
+    verifyWords: verifyWords(bob.publicKey, alice.publicKey),
+    charters,
+    rules: text,
+    invite: encodeInvite({ v: 1, relays: [], name: 'Lobby', pin: '482133' }),
+  }
+  await writeFile(file, JSON.stringify(data))
+  const { stdout } = await run(python.path, ['-B', join(pythonDir, 'check_people.py'), file])
+  expect(stdout.trim()).toBe('2 charters, 2 members')
+})
+
 test('Python writes the golden vectors that are committed, byte for byte', async ({ skip }) => {
   if ('missing' in python) return skip(python.missing)
   await mkdir(join(workDir, 'vectors'))
   await cp(pythonDir, join(workDir, 'python'), { recursive: true })
-  await run(python.path, ['-B', join(workDir, 'python', 'make_vectors.py')])
-  const [made, committed] = await Promise.all(
-    [workDir, here].map((root) => readFile(join(root, 'vectors', 'pychat-v1.json'), 'utf8')),
-  )
-  expect(made).toBe(committed)
+  for (const [program, file] of [
+    ['make_vectors.py', 'pychat-v1.json'],
+    ['make_people_vectors.py', 'pychat-v1-people.json'],
+  ] as const) {
+    await run(python.path, ['-B', join(workDir, 'python', program)])
+    const [made, committed] = await Promise.all(
+      [workDir, here].map((root) => readFile(join(root, 'vectors', file), 'utf8')),
+    )
+    expect(made, file).toBe(committed)
+  }
 })

@@ -21,17 +21,17 @@ test('another name or another PIN leads to another room with nothing in common',
     hex(room.roomKey),
     hex(room.nameTagKey),
     hex(room.sealKey),
+    hex(room.deriveKey),
     room.shortId,
   ])
-  expect(new Set(values).size).toBe(15)
+  expect(new Set(values).size).toBe(18)
 })
 
 test('ids and keys have the lengths of the protocol, and the short id belongs to the id', async () => {
   const room = await deriveRoom('lobby', '1111')
   expect(hex(room.idBytes)).toBe(room.id)
-  expect([room.idBytes, room.roomKey, room.nameTagKey, room.sealKey].map((key) => key.length)).toEqual([
-    16, 32, 32, 32,
-  ])
+  const keys = [room.idBytes, room.roomKey, room.nameTagKey, room.sealKey, room.deriveKey]
+  expect(keys.map((key) => key.length)).toEqual([16, 32, 32, 32, 32])
   expect(room.shortId).toMatch(/^[a-z2-7]{4}-[a-z2-7]{4}$/)
 })
 

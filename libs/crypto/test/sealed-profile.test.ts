@@ -14,17 +14,30 @@ const room = roomFrom('room')
 const alice = createSession(seededRandom('alice'))
 const bob = createSession(seededRandom('bob'))
 const tag = nameTag(room, 'Alice')
-const sealed = sealProfile(room, alice, ' Alice ', 1)
+const sealed = sealProfile(room, alice, { name: ' Alice ' }, 1)
 
 describe('openProfile', () => {
-  test('shows name, key, version and fingerprint', () => {
+  test('shows name, keys, version and fingerprint', () => {
     expect(openProfile(room, alice.id, tag, sealed)).toEqual({
       name: 'Alice',
+      away: null,
       publicKey: alice.publicKey,
+      boxKey: alice.boxPublicKey,
       version: 1,
       fingerprint: fingerprint(alice.publicKey),
+      memberId: alice.memberId,
     })
   })
+
+  test.each(['', 'at lunch', 'zurück um 14 Uhr ☕', 'x'.repeat(57)])(
+    'shows that somebody is away: %j',
+    (away) => {
+      const gone = sealProfile(room, alice, { name: 'n'.repeat(64), away }, 3)
+      const opened = openProfile(room, alice.id, nameTag(room, 'n'.repeat(64)), gone)
+      expect(opened).toMatchObject({ away, boxKey: alice.boxPublicKey })
+      expect(gone.length).toBe(sealedProfileBytes)
+    },
+  )
 
   test('refuses a change of any single byte', () => {
     const opened = []
@@ -49,7 +62,7 @@ describe('openProfile', () => {
   })
 
   test('refuses a profile that shows a key without its owner’s signature', () => {
-    const stolen = sealProfile(room, { ...bob, publicKey: alice.publicKey }, 'Bob', 1)
+    const stolen = sealProfile(room, { ...bob, publicKey: alice.publicKey }, { name: 'Bob' }, 1)
     expect(openProfile(room, bob.id, nameTag(room, 'Bob'), stolen)).toBeNull()
   })
 
@@ -68,7 +81,7 @@ describe('openProfile', () => {
 describe('sealProfile', () => {
   test('has one size for every name, and fits the wire', () => {
     for (const name of ['a', 'x'.repeat(64), 'é'.repeat(32)]) {
-      const profile = sealProfile(room, alice, name, 1)
+      const profile = sealProfile(room, alice, { name }, 1)
       expect(profile.length).toBe(sealedProfileBytes)
       expect(openProfile(room, alice.id, nameTag(room, name), profile)?.name).toBe(name)
     }
@@ -77,10 +90,23 @@ describe('sealProfile', () => {
   })
 
   test('gives the same bytes for the same content and others for another version', () => {
-    expect(hex(sealProfile(room, alice, 'Alice', 1))).toBe(hex(sealed))
-    const second = sealProfile(room, alice, 'Alice', 2)
+    expect(hex(sealProfile(room, alice, { name: 'Alice' }, 1))).toBe(hex(sealed))
+    const second = sealProfile(room, alice, { name: 'Alice' }, 2)
     expect(hex(second.subarray(4, 20))).not.toBe(hex(sealed.subarray(4, 20)))
     expect(openProfile(room, alice.id, tag, second)?.version).toBe(2)
+  })
+
+  test('away with a text and away without one are two things, and neither shows from outside', () => {
+    const here = sealProfile(room, alice, { name: 'Alice', away: null }, 4)
+    expect(openProfile(room, alice.id, tag, here)?.away).toBeNull()
+    expect(here.length).toBe(sealProfile(room, alice, { name: 'Alice', away: 'x' }, 5).length)
+  })
+
+  test.each([
+    ['x'.repeat(58), 'The away text is too long'],
+    ['\u202eback', 'The away text has an invisible'],
+  ])('refuses the away text %j', (away, sentence) => {
+    expect(() => sealProfile(room, alice, { name: 'Alice', away }, 1)).toThrow(sentence)
   })
 
   test('does not show the name', () => {
@@ -88,10 +114,12 @@ describe('sealProfile', () => {
   })
 
   test.each([0, -1, 1.5, 2 ** 32])('throws on version %d', (version) => {
-    expect(() => sealProfile(room, alice, 'Alice', version)).toThrow('version')
+    expect(() => sealProfile(room, alice, { name: 'Alice' }, version)).toThrow('version')
   })
 
   test('refuses a username that is no name', () => {
-    expect(() => sealProfile(room, alice, '\u202eecilA', 1)).toThrow('The username has an invisible')
+    expect(() => sealProfile(room, alice, { name: '\u202eecilA' }, 1)).toThrow(
+      'The username has an invisible',
+    )
   })
 })

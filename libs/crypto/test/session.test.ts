@@ -1,28 +1,50 @@
 import { randomBytes } from 'node:crypto'
-import { createSession, fingerprint } from '@pychat/crypto'
+import { createSession, fingerprint, memberKey } from '@pychat/crypto'
 import { expect, test } from 'vitest'
 import { hex, seededRandom } from './fixtures.ts'
 
 const random = (n: number) => new Uint8Array(randomBytes(n))
 
 test('the same randomness gives the same session, other randomness another one', () => {
-  const [a, again, b] = [seededRandom('a'), seededRandom('a'), seededRandom('b')].map(createSession)
+  const [a, again, b] = [seededRandom('a'), seededRandom('a'), seededRandom('b')].map((random) =>
+    createSession(random),
+  )
   expect(again).toMatchObject({ id: a?.id, secret: a?.secret, publicKey: a?.publicKey })
+  expect(again?.boxPublicKey).toEqual(a?.boxPublicKey)
   expect(b?.id).not.toBe(a?.id)
   expect(b?.secret).not.toBe(a?.secret)
   expect(hex(b?.publicKey as Uint8Array)).not.toBe(hex(a?.publicKey as Uint8Array))
 })
 
-test('asks for 16 bytes of id, 16 of secret and 32 of key, and shows no private key', () => {
+test('asks for 16 bytes of id, 16 of secret and 32 of each key, and shows no private key', () => {
   const asked: number[] = []
   const session = createSession((n) => {
     asked.push(n)
     return new Uint8Array(n).fill(asked.length)
   })
-  expect(asked).toEqual([16, 16, 32])
+  expect(asked).toEqual([16, 16, 32, 32])
   expect(session.id).toBe('01'.repeat(16))
   expect(session.secret).toBe('02'.repeat(16))
-  expect(JSON.stringify(session)).not.toContain('03'.repeat(8))
+  const shown = JSON.stringify(session)
+  for (const key of ['03', '04']) expect(shown).not.toContain(key.repeat(8))
+  // RFC 8032 hashes the seed and RFC 7748 clamps it: the same bytes give two keys that have nothing in common.
+  expect(hex(session.boxPublicKey)).not.toBe(hex(session.publicKey))
+})
+
+test('of somebody who is known, it signs with the member key and draws no other', () => {
+  const member = memberKey(new Uint8Array(16).fill(5))
+  const asked: number[] = []
+  const draw = (n: number) => {
+    asked.push(n)
+    return random(n)
+  }
+  const [first, second] = [createSession(draw, member), createSession(draw, member)]
+  expect(asked).toEqual([16, 16, 32, 16, 16, 32])
+  expect(first.publicKey).toEqual(member.publicKey)
+  expect(first.memberId).toBe(member.id)
+  expect(second.memberId).toBe(member.id)
+  expect(second.id).not.toBe(first.id)
+  expect(hex(second.boxPublicKey)).not.toBe(hex(first.boxPublicKey))
 })
 
 test('an id keeps its value when the caller uses its random buffer again', () => {

@@ -16,7 +16,6 @@ import {
   openProfile,
   type RoomKeys,
   type Session,
-  sealProfile,
   type View,
 } from '@pychat/crypto'
 import type { Epoch, NameTag } from '@pychat/protocol'
@@ -67,7 +66,8 @@ function verdict(run: () => string): Verdict {
 }
 
 const sessions: Session[] = vectors.sessions.map((row) => {
-  const draws = [row.id, row.secret, row.seed].map(bytes)
+  // These sessions are older than agreement keys, which nothing here depends on.
+  const draws = [row.id, row.secret, '00'.repeat(32), row.seed].map(bytes)
   return createSession(() => draws.shift() as Uint8Array)
 })
 const rooms: RoomKeys[] = []
@@ -160,21 +160,18 @@ describe('frames', () => {
   })
 })
 
+// Profiles without the keys of private rooms, as clients before them made: opened here, sealed in people-vectors.test.ts.
 describe('profiles', () => {
-  const plain = vectors.profiles.filter((row) => row.extensions === '')
-
-  test.each(plain)('seals the profile of $username to the same bytes', (row) => {
-    const sealed = sealProfile(at(rooms, row.room), at(sessions, row.session), row.username, row.version)
-    expect(hex(sealed)).toBe(row.sealed)
-  })
-
   test.each(vectors.profiles)('opens the profile of $username, version $version', (row) => {
     const session = at(sessions, row.session)
     expect(openProfile(at(rooms, row.room), session.id, row.tag as NameTag, bytes(row.sealed))).toEqual({
       name: row.name,
+      away: null,
       publicKey: session.publicKey,
+      boxKey: null,
       version: row.version,
       fingerprint: fingerprint(session.publicKey),
+      memberId: session.memberId,
     })
   })
 

@@ -13,7 +13,7 @@ def same(what, ours, theirs):
 def main(path):
     with open(path, encoding="utf-8") as file:
         data = json.load(file)
-    room = p.Room(data["room"]["serverName"], data["room"]["pin"])
+    room = p.Room.of(data["room"]["serverName"], data["room"]["pin"])
     same("room id", room.rid.hex(), data["room"]["id"])
     sid, pk = bytes.fromhex(data["session"]["id"]), bytes.fromhex(data["session"]["publicKey"])
     same("fingerprint", p.fingerprint(pk), data["session"]["fingerprint"])

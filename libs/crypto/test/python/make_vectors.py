@@ -58,7 +58,7 @@ def view_json(view):
 
 def main():
     rooms_in = [("Lobby", "482133"), (" ｌｏｂｂｙ ", "482134"), ("Straße 9", "Abandon ability ABLE about above absent"), ("日本", "pass phrase é")]
-    rooms = [p.Room(*pair) for pair in rooms_in]
+    rooms = [p.Room.of(*pair) for pair in rooms_in]
     sessions = [p.Session(fixed(f"sid {i}", 16), fixed(f"secret {i}", 16), fixed(f"seed {i}", 32)) for i in range(3)]
     usernames = ["ana", "Ana  B", "ＡＮＡ", "straße", "👩", "n" * 64]
 

@@ -53,6 +53,10 @@ def sha256(data):
     return hashlib.sha256(data).digest()
 
 
+def extract(salt, ikm):
+    return hmac.new(salt, ikm, hashlib.sha256).digest()
+
+
 def expand(key, info, length):
     return HKDFExpand(algorithm=hashes.SHA256(), length=length, info=info).derive(key)
 
@@ -100,18 +104,22 @@ def canonical_pin(text):
 
 
 class Room:
-    def __init__(self, server_name, pin):
+    def __init__(self, prk):
+        self.rid = expand(prk, L("rid"), 16)
+        self.room_key = expand(prk, L("room"), 32)
+        self.name_tag_key = expand(prk, L("nametag"), 32)
+        self.seal_key = expand(prk, L("seal"), 32)
+        self.derive_key = expand(prk, L("derive"), 32)
+
+    @classmethod
+    def of(cls, server_name, pin):
         name = normalize_name(server_name).encode("utf-8")
         salt = sha256(L("salt") + u16(len(name)) + name)[:16]
         mk = hash_secret_raw(
             canonical_pin(pin).encode("utf-8"), salt, time_cost=3, memory_cost=65536, parallelism=4, hash_len=32,
             type=Type.ID, version=0x13,
         )
-        prk = hmac.new(L("extract"), mk, hashlib.sha256).digest()
-        self.rid = expand(prk, L("rid"), 16)
-        self.room_key = expand(prk, L("room"), 32)
-        self.name_tag_key = expand(prk, L("nametag"), 32)
-        self.seal_key = expand(prk, L("seal"), 32)
+        return cls(extract(L("extract"), mk))
 
     def tag(self, username):
         name = normalize_name(username).encode("utf-8")
@@ -234,6 +242,23 @@ def seal_profile(room, session, username, version, *, extensions=b"", layout=1, 
     return u32(version) + commitment + sealed
 
 
+def read_extensions(data):
+    found = {}
+    while data:
+        if len(data) < 2 or len(data) < 2 + data[1]:
+            raise Refused("extensions")
+        kind, value, data = data[0], data[2:2 + data[1]], data[2 + data[1]:]
+        if kind in (1, 2) and kind in found:
+            raise Refused("extension twice")
+        found[kind] = value
+    if len(found.get(1, bytes(32))) != 32 or len(found.get(2, b"")) > 57:
+        raise Refused("extension length")
+    try:
+        return {"box_pk": found.get(1), "away": found[2].decode("utf-8") if 2 in found else None}
+    except UnicodeDecodeError:
+        raise Refused("utf-8") from None
+
+
 def open_profile(room, sid, tag, profile):
     if len(profile) != 292:
         raise Refused("length")
@@ -254,11 +279,7 @@ def open_profile(room, sid, tag, profile):
     end = name_end + 33 + plaintext[name_end + 32]
     if end + 64 > 256 or any(plaintext[end + 64:]):
         raise Refused("shape")
-    extensions = plaintext[name_end + 33:end]
-    while extensions:
-        if len(extensions) < 2 or len(extensions) < 2 + extensions[1]:
-            raise Refused("extensions")
-        extensions = extensions[2 + extensions[1]:]
+    known = read_extensions(plaintext[name_end + 33:end])
     _verify(pk, plaintext[end:end + 64], L("profile sign") + bound + sha256(plaintext[:end]))
     try:
         name = plaintext[2:name_end].decode("utf-8")
@@ -266,4 +287,4 @@ def open_profile(room, sid, tag, profile):
         raise Refused("utf-8") from None
     if display_name(name) != name or room.tag(name) != tag:
         raise Refused("name")
-    return {"name": name, "pk": pk, "version": version, "fingerprint": fingerprint(pk)}
+    return {"name": name, "pk": pk, "version": version, "fingerprint": fingerprint(pk), **known}

@@ -21,12 +21,14 @@ FIELDS = {t: fields.split() for t, fields in {
     "welcome": "version software pingIntervalMs frameBytesMax ackReplicas", "members": "id room members next?",
     "left": "id room", "log": "id room epoch seq count missed? more", "position": "room epoch seq", "was": "epoch seq",
     "reset": "room epoch seq was",
-    "joined": "id room epoch seq counter count members next?", "refused": "id? code message retryMs?", "relay": "state",
+    "joined": "id room epoch seq counter count members next? charter? quiet?", "count": "room count quiet",
+    "charter": "room charter rules", "pair": "charter rules", "signed": "doc key signature", "expelled": "room why",
+    "profiled": "id room", "chartered": "id room", "kicked": "id room", "pong": "id", "refused": "id? code message retryMs?", "relay": "state",
     "arrived": "room member", "departed": "room session why", "ack": "room session counter seq", "goaway": "afterMs",
     "nack": "room session counter code last? retryMs?", "member": "id room member",
     "seat": "session tag profile counter since"}.items()}
-HEX = {"room": 32, "session": 32, "tag": 32, "epoch": 16}
-WORDS = {"why": "left|lost", "state": "ready|degraded", "code": "[a-z-]+", "software": "[!-~]{1,64}", "next": "[ -~]+",
+HEX = {"room": 32, "session": 32, "tag": 32, "epoch": 16, "key": 64, "signature": 128}
+WORDS = {"why": "left|lost|kicked|banned", "doc": "[ -~]{1,28672}", "state": "ready|degraded", "code": "[a-z-]+", "software": "[!-~]{1,64}", "next": "[ -~]+",
          "message": "[ -~]{0,256}", "profile": "[A-Za-z0-9_-]{43,683}"}
 WORDS |= {field: "[0-9a-f]{%d}" % digits for field, digits in HEX.items()}
 
@@ -42,7 +44,9 @@ def check_fields(t, message):
                 check_fields("seat", member)
         elif name == "was":
             check_fields("was", value)
-        elif name == "more":
+        elif name in ("charter", "rules"):
+            check_fields("pair" if "charter" in value else "signed", value)
+        elif name in ("more", "quiet"):
             need(type(value) is bool, name)
         elif name in WORDS:
             need(isinstance(value, str) and re.fullmatch(WORDS[name], value), name)
@@ -337,6 +341,9 @@ class Client:
         self.log = Log(bytes.fromhex(message["epoch"]), message["seq"])
         self.on_members(message)
 
+    def on_expelled(self, message):
+        fail(message["why"])
+
     def on_left(self, _):
         self.ws.send_close(1000)
         os._exit(0)
@@ -416,6 +423,11 @@ class Client:
         warn("relay", **message)
 
     on_goaway = on_relay
+
+    def on_count(self, _):
+        pass
+
+    on_charter = on_count
 
     # Deliveries
     def on_delivery(self, data):
