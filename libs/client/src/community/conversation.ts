@@ -55,6 +55,8 @@ export type Conversation = {
   failWaiting(reason: string): void
   /** The first room, or another one in place of the old, which is not listened to any more. */
   attach(room: Room): void
+  /** Keeps what is said in a room that `move` may go over to; nothing of it is shown before. */
+  expect(room: Room): void
   /**
    * Goes over to another room, which has been entered: what was handed to the old one goes out there first, and the
    * old one is listened to until `forget`. @param carried who may still be heard there
@@ -75,6 +77,8 @@ export function createConversation(firstView: View, ports: ConversationPorts): C
   let room: Room | null = null
   let older: { room: Room; carried: (origin: Origin) => boolean } | null = null
   let order: Order | null = null
+  /** Rooms that may be gone over to, with what was said there. */
+  const expected = new Map<Room, (() => void)[]>()
   let waiting: string | null = null
   /** The old room has not acknowledged all yet, or the new one is not entered. */
   let flushing = false
@@ -152,6 +156,8 @@ export function createConversation(firstView: View, ports: ConversationPorts): C
     const on = <E extends keyof RoomEvents>(event: E, listener: (value: RoomEvents[E]) => void) =>
       to.on(event, (value) => {
         if (isHere()) listener(value)
+        else if (event === 'message' || event === 'body') expected.get(to)?.push(() => listener(value))
+        else if (event === 'ended') expected.delete(to)
       })
     on('ready', (event) => {
       flush()
@@ -321,11 +327,18 @@ export function createConversation(firstView: View, ports: ConversationPorts): C
       }
       drain()
     },
+    expect(to) {
+      if (expected.has(to) || to === room) return
+      expected.set(to, [])
+      listen(to)
+    },
     move(to, carried) {
       forget()
       const from = room
       room = to
-      listen(to)
+      const early = expected.get(to)
+      if (early === undefined) listen(to)
+      expected.clear()
       if (from !== null && !from.ended) {
         older = { room: from, carried }
         order = createOrder(() => (from.ended ? null : from.position()), ports)
@@ -335,6 +348,7 @@ export function createConversation(firstView: View, ports: ConversationPorts): C
         attendance.load(to.users(), older !== null)
         ready()
       }
+      for (const hear of early ?? []) hear()
       flush()
       drain()
     },

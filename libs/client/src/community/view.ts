@@ -1,5 +1,5 @@
 // What names a view: a short key that is the same however the name was typed.
-import { normalizeName } from '@pychat/crypto'
+import { channelName, normalizeName } from '@pychat/crypto'
 import type { View } from './types.ts'
 
 /** '' for the room, '#dev' for a channel, '@bob' for a private conversation. @throws CryptoInputError on no name */
@@ -8,7 +8,7 @@ export function viewKey(view: View): string {
     case 'room':
       return ''
     case 'channel':
-      return `#${normalizeName(view.name, 'channel name')}`
+      return `#${channelName(view.name)}`
     case 'private':
       return `@${normalizeName(view.user, 'username')}`
   }

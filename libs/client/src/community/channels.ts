@@ -1,0 +1,240 @@
+// Channels: rooms whose keys come from the parent room's and a name. Who may be there is what the parent's rules say:
+// clients of owner and ops sign the same for each channel they are in, so that its relay keeps to it too; everybody's
+// client keeps to the parent's rules in any case.
+import { CryptoInputError, channelName, channelRoom, type RoomKeys } from '@pychat/crypto'
+import type { Charter, Rank } from '@pychat/protocol'
+import { ChatRefusal } from '../chat-refusal.ts'
+import type { ClientPorts } from '../ports.ts'
+import type { Room } from '../room.ts'
+import type { Conversation, Emit } from './conversation.ts'
+import type { Desk } from './desk.ts'
+import type { Draft } from './draft.ts'
+import type { View } from './types.ts'
+
+/** Names that others have made up and this client remembers. */
+const knownMax = 256
+/** When an op's client signs a channel's rules: the owner's first, so that the others have nothing left to do. */
+const ownerCarriesMs = { from: 100, spread: 400 }
+const opCarriesMs = { from: 1000, spread: 2000 }
+
+type Channel = {
+  name: string
+  room: Room
+  desk: Desk
+  conversation: Conversation
+  opened: boolean
+  ended: boolean
+  cancelCarry: (() => void) | null
+}
+
+export type Channels = {
+  /** Safe to repeat. @throws rejects with ChatRefusal */
+  open(name: string): Promise<View>
+  /** @returns false when it is not open */
+  close(name: string): Promise<boolean>
+  find(name: string): Conversation | null
+  /** Names that are known, in order. */
+  known(): string[]
+  /** A channel that somebody speaks of. @returns whether it is new */
+  heard(name: string): boolean
+  /** The parent's rules are others now. */
+  rulesChanged(): void
+  /** The parent has moved: every channel follows. */
+  follow(parent: RoomKeys): void
+  /** The rooms before the move are not listened to any more. */
+  forget(): void
+  /** Open ones, by name. */
+  names(): string[]
+  conversations(): Conversation[]
+}
+
+export type ChannelPorts = Pick<ClientPorts, 'setTimer' | 'jitter'> & {
+  emit: Emit
+  parent(): RoomKeys
+  enter(keys: RoomKeys): Room
+  desk(room: Room): Desk
+  conversation(view: View): Conversation
+  /** What is in force in the parent; null without a charter. */
+  rules(): { charter: Charter; draft: Draft; rank: Rank } | null
+  /** The relay put this person out of a channel's room. */
+  expelled(view: View, why: 'kicked' | 'banned'): void
+  /** Which channels are open has changed. */
+  changed(): void
+  /** Opened by this person, and unknown before. */
+  announce(name: string): void
+}
+
+export function createChannels(ports: ChannelPorts): Channels {
+  const open = new Map<string, Channel>()
+  const known = new Set<string>()
+  const opening = new Map<string, Promise<View>>()
+  /** Rooms before the last move. */
+  let before: Room[] = []
+
+  function hear(name: string): boolean {
+    if (known.has(name) || known.size >= knownMax) return false
+    known.add(name)
+    ports.emit('channel', { name })
+    return true
+  }
+
+  function start(name: string): Promise<View> {
+    const view: View = { kind: 'channel', name }
+    const room = ports.enter(channelRoom(ports.parent(), name))
+    const conversation = ports.conversation(view)
+    const channel: Channel = {
+      name,
+      room,
+      desk: ports.desk(room),
+      conversation,
+      opened: false,
+      ended: false,
+      cancelCarry: null,
+    }
+    open.set(name, channel)
+    return new Promise((resolve, reject) => {
+      bind(channel, room, {
+        ready() {
+          if (channel.opened) return
+          channel.opened = true
+          ports.emit('opened', { view })
+          conversation.show()
+          if (hear(name)) ports.announce(name)
+          ports.changed()
+          resolve(view)
+        },
+        ended: (code, sentence) => reject(new ChatRefusal(code, sentence)),
+      })
+      conversation.attach(room)
+    })
+  }
+
+  /** @param first what the opening waits for */
+  function bind(
+    channel: Channel,
+    room: Room,
+    first: { ready(): void; ended(code: ChatRefusal['code'], sentence: string): void } | null,
+  ) {
+    const isHere = () => !channel.ended && channel.room === room
+    room.on('ready', () => {
+      if (!isHere()) return
+      first?.ready()
+      carryLater(channel)
+    })
+    room.on('charter', () => {
+      if (isHere()) carryLater(channel)
+    })
+    room.on('expelled', ({ why }) => {
+      if (isHere()) ports.expelled(channel.conversation.view, why)
+    })
+    room.on('ended', ({ code, sentence }) => {
+      if (!isHere()) return
+      first?.ended(code === 'left' || code === 'kicked' ? 'stopped' : code, sentence)
+      end(channel, sentence)
+    })
+  }
+
+  function end(channel: Channel, reason: string) {
+    if (channel.ended) return
+    channel.ended = true
+    channel.cancelCarry?.()
+    channel.conversation.end(reason === '' ? 'You left this channel.' : reason)
+    open.delete(channel.name)
+    if (!channel.opened) return
+    ports.emit('closed', { view: channel.conversation.view, reason })
+    ports.changed()
+  }
+
+  function carryLater(channel: Channel) {
+    const rank = ports.rules()?.rank ?? 'member'
+    if (rank === 'member' || !channel.room.inside || channel.cancelCarry !== null) return
+    const { from, spread } = rank === 'owner' ? ownerCarriesMs : opCarriesMs
+    channel.cancelCarry = ports.setTimer(from + Math.floor(ports.jitter() * spread), () => {
+      channel.cancelCarry = null
+      const rules = ports.rules()
+      if (rules === null || rules.rank === 'member' || channel.ended || !channel.room.inside) return
+      // Whoever was faster has put the same into force; what fails now is done again at the next change.
+      channel.desk.adopt(rules.charter.pair.charter, inChannel(rules.draft)).catch(ignoreRefusal)
+    })
+  }
+
+  return {
+    async open(typed) {
+      const name = nameOf(typed)
+      const channel = open.get(name)
+      if (channel?.opened) return channel.conversation.view
+      const under = opening.get(name)
+      if (under !== undefined) return under
+      const opened = start(name).finally(() => opening.delete(name))
+      opening.set(name, opened)
+      return opened
+    },
+    async close(typed) {
+      const channel = open.get(nameOf(typed))
+      if (channel === undefined) return false
+      const { room } = channel
+      end(channel, '')
+      await room.leave()
+      return true
+    },
+    find: (name) => {
+      const channel = open.get(name)
+      return channel?.opened ? channel.conversation : null
+    },
+    known: () => [...known].sort(),
+    heard: hear,
+    rulesChanged() {
+      for (const name of ports.rules()?.draft.text.channels ?? []) hear(name)
+      for (const channel of open.values()) carryLater(channel)
+    },
+    follow(parent) {
+      for (const channel of [...open.values()]) {
+        const from = channel.room
+        const next = ports.enter(channelRoom(parent, channel.name))
+        const present = new Set(from.users().map(({ session }) => session))
+        before.push(from)
+        let arrived = false
+        next.on('ready', () => {
+          if (arrived || channel.ended) return
+          arrived = true
+          channel.room = next
+          channel.desk = ports.desk(next)
+          channel.conversation.move(next, ({ session }) => present.has(session))
+          carryLater(channel)
+        })
+        next.on('ended', ({ sentence }) => {
+          if (!arrived) end(channel, sentence)
+        })
+        bind(channel, next, null)
+      }
+    },
+    forget() {
+      const rooms = before
+      before = []
+      for (const channel of open.values()) channel.conversation.forget()
+      for (const room of rooms) void room.leave()
+    },
+    names: () => [...open.values()].filter(({ opened }) => opened).map(({ name }) => name),
+    conversations: () =>
+      [...open.values()].filter(({ opened }) => opened).map(({ conversation }) => conversation),
+  }
+}
+
+/** What the parent's rules say for a channel of it. */
+export function inChannel(parent: Draft): Draft {
+  return { ...parent, moved: false, text: { motd: '', people: parent.text.people, channels: [] } }
+}
+
+/** @throws ChatRefusal bad-input */
+function nameOf(typed: string): string {
+  try {
+    return channelName(typed)
+  } catch (error) {
+    if (error instanceof CryptoInputError) throw new ChatRefusal('bad-input', error.message)
+    throw error
+  }
+}
+
+function ignoreRefusal(error: unknown): void {
+  if (!(error instanceof ChatRefusal)) throw error
+}

@@ -1,0 +1,293 @@
+// Where the community is, and how it moves (docs/protocol.md, section 17.4). A move gives everybody who is here a
+// fresh secret, wrapped for each, and all go over to its room by themselves; who is not taken along stays in an empty
+// room. Everything rides on the two rooms' logs: who loses the connection meanwhile finds the secret there.
+import {
+  frameKinds,
+  type MemberKey,
+  movedRoom,
+  openMove,
+  type Random,
+  type RoomKeys,
+  sealMove,
+} from '@pychat/crypto'
+import {
+  type CharterPair,
+  decodeHex,
+  encodeHex,
+  limits,
+  type MemberId,
+  type PublicKey,
+  rank,
+  succeeds,
+} from '@pychat/protocol'
+import { ChatRefusal } from '../chat-refusal.ts'
+import type { ClientPorts } from '../ports.ts'
+import type { Room } from '../room.ts'
+import type { Origin, User } from '../room-events.ts'
+import { type Actor, admit, leaveBehind, needRank } from './acts.ts'
+import type { Conversation, Emit } from './conversation.ts'
+import type { Desk } from './desk.ts'
+import { createSaying, type Saying } from './saying.ts'
+
+/** How long the room before is listened to: for those who were slow. */
+export const lingerMs = 60_000
+/** A roster of so many pages is no roster. */
+const pagesMax = 2048
+const againMs = 500
+
+/** A room that is, or was, the community's own. */
+export type Home = {
+  keys: RoomKeys
+  /** 64 hex digits; null for the room with which it began. */
+  secret: string | null
+  room: Room
+  desk: Desk
+  saying: Saying
+}
+
+export type Moving = {
+  readonly home: Home
+  /** A frame of kind `move` in a room that is, or was, the home. */
+  heard(room: Room, origin: Origin, body: Uint8Array): void
+  /** @throws rejects with ChatRefusal */
+  rekey(): Promise<void>
+  /** Goes on with a move that an earlier run began. */
+  resume(): void
+}
+
+export type MovingPorts = Pick<ClientPorts, 'setTimer'> & {
+  random: Random
+  emit: Emit
+  signer: MemberKey
+  self(): Actor
+  conversation: Conversation
+  enter(keys: RoomKeys, trusted: CharterPair | null): Room
+  desk(room: Room): Desk
+  /** Listens to a room as the home, from its beginning on. */
+  bind(home: Home): void
+  record: {
+    secrets(): readonly string[]
+    moving(): string | null
+    save(secrets: readonly string[], moving: string | null): void
+  }
+  isHidden(id: MemberId): boolean
+  nameOf(publicKey: PublicKey): string
+  /** The home is another room now. */
+  arrived(before: Home): void
+  /** Nobody comes from the room before any more: leave it, or look after who knocks there. */
+  settled(before: Home): void
+}
+
+export function createMoving(
+  first: { keys: RoomKeys; secret: string | null; trusted: CharterPair | null },
+  ports: MovingPorts,
+): Moving {
+  const { emit, record } = ports
+  let home = homeOf(first.keys, first.secret, first.trusted)
+  ports.bind(home)
+  /** On the way: entered, not gone over to. */
+  let next: { home: Home; arrived: boolean } | null = null
+  let rekeying: { home: Home; done: () => void; failed: (error: ChatRefusal) => void } | null = null
+
+  function homeOf(keys: RoomKeys, secret: string | null, trusted: CharterPair | null): Home {
+    const room = ports.enter(keys, trusted)
+    return { keys, secret, room, desk: ports.desk(room), saying: createSaying(room) }
+  }
+
+  function follow(secret: string, prepared: Home | null, by: string) {
+    if (next !== null || home.secret === secret) return
+    const before = home
+    const to = prepared ?? homeOf(movedRoom(decodeHex(secret)), secret, null)
+    const going = { home: to, arrived: false }
+    next = going
+    if (prepared === null) ports.conversation.expect(to.room)
+    // Who comes in later knows no more than the old secret.
+    const present = new Set(before.room.users().map(({ session }) => session))
+    if (prepared === null) emit('moving', { by })
+    const arrive = () => {
+      if (going.arrived || next !== going || !to.room.inside) return
+      const [old, fresh] = [before.room.charter(), to.room.charter()]
+      if (old !== null && fresh !== null && succeeds(old, fresh) === 'foreign') {
+        emit('warning', { code: 'charter-foreign', sentence: foreignSentence })
+        giveUp(going)
+        return
+      }
+      going.arrived = true
+      next = null
+      home = to
+      record.save([...record.secrets(), secret], record.moving() === secret ? null : record.moving())
+      emit('moved', { room: to.keys.shortId, carried: fresh?.rules.admitted.size || to.room.count })
+      ports.bind(to)
+      ports.conversation.move(to.room, ({ session }) => present.has(session))
+      ports.arrived(before)
+      ports.setTimer(lingerMs, () => {
+        if (ports.conversation.room === to.room) ports.conversation.forget()
+        ports.settled(before)
+      })
+    }
+    to.room.on('ready', arrive)
+    to.room.on('ended', ({ sentence }) => {
+      if (going.arrived || next !== going) return
+      emit('locked-out', { sentence: `The room has moved, and this client could not follow: ${sentence}` })
+      giveUp(going)
+    })
+    arrive()
+  }
+  function giveUp(going: { home: Home; arrived: boolean }) {
+    if (next === going) next = null
+    void going.home.room.leave()
+  }
+
+  async function rekey(): Promise<void> {
+    const before = home
+    const draft = before.desk.draft()
+    const charter = before.room.charter()
+    if (draft === null || charter === null) {
+      throw new ChatRefusal('no-charter', 'Nobody owns this room, so nobody can move it.')
+    }
+    const self = ports.self()
+    needRank(draft, self, 'op', 'give the room new keys')
+    if (rekeying !== null || next !== null)
+      throw new ChatRefusal('conflict', 'The room is moving already; wait a moment.')
+    if (!before.room.inside)
+      throw new ChatRefusal('offline', 'You are not in the room now; try again when you are.')
+
+    const secret = record.moving() ?? encodeHex(ports.random(32))
+    const to = homeOf(movedRoom(decodeHex(secret)), secret, null)
+    ports.conversation.expect(to.room)
+    let told = false
+    const moved = new Promise<void>((done, failed) => {
+      rekeying = { home: to, done, failed }
+    })
+    moved.catch(() => {})
+    emit('moving', { by: self.name })
+    try {
+      const members = (await everybody(before.room)).filter(
+        (user) => !user.self && !ports.isHidden(user.memberId),
+      )
+      await inside(to.room)
+      const ids = [self.id, ...members.map(({ memberId }) => memberId)]
+      // More than can be named get what the others say before they arrive because everybody does, for a while.
+      const isCrowd = ids.length > limits.admittedMax
+      const carried = admit(
+        { ...draft, moved: false, history: draft.history || isCrowd, admitted: new Set() },
+        self,
+        ids,
+      )
+      // An earlier try may have got so far.
+      if (to.room.charter() === null) await to.desk.adopt(charter.pair.charter, carried)
+      else await to.desk.change((there) => admit(there, self, ids))
+      record.save(record.secrets(), secret)
+      told = true
+      const reachable = members.flatMap(({ session, boxKey }) =>
+        boxKey === null ? [] : [{ session, boxKey }],
+      )
+      for (const body of sealMove(before.keys, decodeHex(secret), reachable, ports.random)) {
+        await before.saying.say(frameKinds.move, body)
+      }
+      // Somebody else's move may have stood in the log before this one.
+      await moved
+      if (isCrowd && !draft.history) {
+        ports.setTimer(
+          lingerMs,
+          () => void to.desk.change((now) => ({ ...now, history: false })).catch(ignore),
+        )
+      }
+      await leaveOld(before)
+    } catch (error) {
+      if (!told) void to.room.leave()
+      throw error
+    } finally {
+      rekeying = null
+    }
+  }
+
+  /** Says in the old room that it has moved, as often as it takes. */
+  async function leaveOld({ desk, room }: Home): Promise<void> {
+    for (;;) {
+      try {
+        await desk.change((draft) => leaveBehind(draft, ports.self()))
+        return
+      } catch (error) {
+        if (!(error instanceof ChatRefusal) || error.code !== 'offline' || room.ended) throw error
+        await new Promise<void>((resolve) => void ports.setTimer(againMs, resolve))
+        await inside(room)
+      }
+    }
+  }
+
+  return {
+    get home() {
+      return home
+    },
+    heard(room, origin, body) {
+      if (room !== home.room) return
+      const charter = room.charter()
+      if (charter === null || rank(charter, origin.publicKey) === 'member') return
+      if (origin.own) {
+        if (rekeying === null) return
+        const { home: to, done } = rekeying
+        if (to.secret === null || next !== null) return
+        follow(to.secret, to, '')
+        whenArrived(to, done)
+        return
+      }
+      const secret = openMove(home.keys, room.ownSession, body)
+      if (secret === null) return
+      if (rekeying !== null) {
+        const { home: own, failed } = rekeying
+        failed(
+          new ChatRefusal(
+            'conflict',
+            `${ports.nameOf(origin.publicKey)} moved the room at the same moment; that move counts.`,
+          ),
+        )
+        if (encodeHex(secret) !== own.secret) void own.room.leave()
+        record.save(record.secrets(), null)
+      }
+      follow(encodeHex(secret), null, ports.nameOf(origin.publicKey))
+    },
+    rekey,
+    resume() {
+      if (record.moving() === null || rekeying !== null || next !== null) return
+      if (record.secrets().includes(record.moving() ?? '')) record.save(record.secrets(), null)
+      else rekey().catch(ignore)
+    },
+  }
+
+  function whenArrived(to: Home, done: () => void) {
+    if (home === to) done()
+    else to.room.on('ready', () => home === to && done())
+  }
+}
+
+/** Everybody whom the relay knows in a room. @throws rejects with ChatRefusal */
+async function everybody(room: Room): Promise<User[]> {
+  const users = new Map<string, User>()
+  let after: string | null = null
+  for (let pages = 0; pages < pagesMax; pages += 1) {
+    const page = await room.page(after)
+    for (const user of page.users) users.set(user.session, user)
+    after = page.next
+    if (after === null) break
+  }
+  return [...users.values()]
+}
+
+/** @returns once this client is in the room @throws rejects with ChatRefusal when it cannot come in */
+export function inside(room: Room): Promise<void> {
+  if (room.inside) return Promise.resolve()
+  return new Promise((resolve, reject) => {
+    room.on('ready', () => resolve())
+    room.on('ended', ({ code, sentence }) =>
+      reject(new ChatRefusal(code === 'left' || code === 'kicked' ? 'stopped' : code, sentence)),
+    )
+  })
+}
+
+function ignore(error: unknown): void {
+  if (!(error instanceof ChatRefusal)) throw error
+}
+
+const foreignSentence =
+  'The room that this one moved to has another owner, whom nobody here made owner: this client does not go there. Ask the owner another way.'

@@ -1,0 +1,39 @@
+// Says something that is no text in a room, and knows when it stands in the room's log.
+import { ChatRefusal } from '../chat-refusal.ts'
+import type { Room } from '../room.ts'
+
+export type Saying = {
+  /** @returns once everybody can read it @throws rejects with ChatRefusal when it was not taken */
+  say(kind: number, body: Uint8Array): Promise<void>
+}
+
+/** One for each room: it listens as long as the room lives. */
+export function createSaying(room: Pick<Room, 'on' | 'sendBody'>): Saying {
+  const waiting = new Map<number, { resolve(): void; reject(error: ChatRefusal): void }>()
+  /** Refused before `sendBody` came back. */
+  const refused = new Map<number, ChatRefusal>()
+
+  const settle = (id: number, error: ChatRefusal | null) => {
+    const one = waiting.get(id)
+    waiting.delete(id)
+    if (one === undefined && error !== null) refused.set(id, error)
+    else if (error === null) one?.resolve()
+    else one?.reject(error)
+  }
+  room.on('body', ({ own, id }) => {
+    if (own && id !== undefined) settle(id, null)
+  })
+  room.on('failed', ({ id, reason }) => settle(id, new ChatRefusal('not-allowed', reason)))
+  room.on('ended', ({ sentence }) => {
+    for (const id of [...waiting.keys()]) settle(id, new ChatRefusal('stopped', sentence))
+  })
+  return {
+    say(kind, body) {
+      const id = room.sendBody(kind, body)
+      const error = refused.get(id)
+      refused.clear()
+      if (error !== undefined) return Promise.reject(error)
+      return new Promise((resolve, reject) => waiting.set(id, { resolve, reject }))
+    },
+  }
+}
