@@ -1,7 +1,7 @@
 // A chat from the first connection to the exit code: turns the engine's events into the screen's, and typed lines into
 // messages and commands. It draws nothing and knows no socket.
 import { randomBytes } from 'node:crypto'
-import { type ClientEvents, type ClientPorts, createClient } from '@pychat/client-engine'
+import { type ClientPorts, createClient } from '@pychat/client-engine'
 import type { RoomKeys } from '@pychat/crypto'
 import { type ChatEvent, eventsSchema, isoTime, type Screen } from './chat-events.ts'
 import { helpText, readLine } from './commands.ts'
@@ -34,7 +34,7 @@ export function runChat(
   openSocket: ClientPorts['openSocket'],
 ): Promise<number> {
   const client = createClient(
-    { url: options.url, room: options.room, username: options.username, software: options.software },
+    { urls: [options.url], software: options.software },
     {
       openSocket,
       random: (bytes) => randomBytes(bytes),
@@ -46,6 +46,12 @@ export function runChat(
       jitter: () => Math.random(),
     },
   )
+  const room = client.enter({
+    room: options.room,
+    root: options.room.id,
+    username: options.username,
+    trusted: null,
+  })
   const show = (event: ChatEvent) => screen.show(event)
   const notice = (code: (ChatEvent & { type: 'notice' })['code'], text: string) =>
     show({ type: 'notice', code, text })
@@ -80,7 +86,7 @@ export function runChat(
       })
     }
     function leaveNow() {
-      const unsent = client.pending().length + typed.length
+      const unsent = room.pending().length + typed.length
       if (unsent > 0) {
         error('not-sent', unsent === 1 ? '1 message was not sent.' : `${unsent} messages were not sent.`)
       }
@@ -99,14 +105,14 @@ export function runChat(
       if (quitting) return leaveNow()
       quitting = true
       typed.length = 0
-      const waiting = client.pending().length
+      const waiting = room.pending().length
       if (waiting > 0) {
         notice('help', `${waiting} still to be sent before leaving; /quit again leaves without.`)
       }
       leaveWhenSent()
     }
     function leaveIfSent() {
-      if (leaving && wasReady && typed.length === 0 && client.pending().length === 0) finish(exitCodes.quit)
+      if (leaving && wasReady && typed.length === 0 && room.pending().length === 0) finish(exitCodes.quit)
     }
 
     function take(line: string) {
@@ -116,12 +122,12 @@ export function runChat(
       if (meant.kind === 'text') return say(meant.text)
       if (meant.name === 'help') return notice('help', helpText(meant.argument))
       if (meant.name === 'quit') return quit()
-      const members = client.users().map(({ name, fingerprint, self }) => ({ name, fingerprint, own: self }))
+      const members = room.users().map(({ name, fingerprint, self }) => ({ name, fingerprint, own: self }))
       show({ type: 'users', users: members.map(({ name }) => name), members })
     }
     function say(text: string) {
-      const id = client.send(text)
-      if (!client.pending().some((item) => item.id === id)) return
+      const id = room.send(text)
+      if (!room.pending().some((item) => item.id === id)) return
       watch(id, text, confirmWithinMs)
     }
     /** Tells once of a message that waits while nothing moves; in a long queue that does move, waiting is normal. */
@@ -135,7 +141,7 @@ export function runChat(
       confirmTimers.set(id, setTimeout(look, ms))
     }
     function takeTyped() {
-      while (!over && client.pending().length < pendingHigh) {
+      while (!over && room.pending().length < pendingHigh) {
         const line = typed.shift()
         if (line === undefined) break
         take(line)
@@ -169,7 +175,7 @@ export function runChat(
         finish(exitCodes.unreachable)
       }
     })
-    client.on('ready', (event) => {
+    room.on('ready', (event) => {
       if (event.first) {
         show({
           type: 'ready',
@@ -184,41 +190,41 @@ export function runChat(
       takeTyped()
       leaveIfSent()
     })
-    client.on('joined', ({ user, fingerprint }) => show({ type: 'joined', user, fingerprint }))
-    client.on('left', ({ user, why }) => show({ type: 'left', user, why }))
-    client.on('message', ({ id, from, text, seq, at, own, fingerprint }) => {
+    room.on('joined', ({ user, fingerprint }) => show({ type: 'joined', user, fingerprint }))
+    room.on('left', ({ user, why }) => show({ type: 'left', user, why: why === 'lost' ? why : 'left' }))
+    room.on('message', ({ id, from, text, seq, at, own, fingerprint }) => {
       confirmed(id)
       show({ type: 'message', from, text, seq, at: isoTime(at), own, fingerprint })
       if (!own) return
       if (leaving) leaveWhenSent()
       else takeTyped()
     })
-    client.on('gap', ({ missed }) => notice('gap', gapText(missed)))
-    client.on('rewound', ({ lost }) =>
+    room.on('gap', ({ missed }) => notice('gap', gapText(missed)))
+    room.on('rewound', ({ lost }) =>
       notice(
         'rewound',
         `The relay lost the last ${lost === 1 ? 'message' : `${lost} messages`} that you saw; the senders' clients send again what they still have.`,
       ),
     )
-    client.on('unrepaired', ({ count }) =>
+    room.on('unrepaired', ({ count }) =>
       notice(
         'unrepaired',
         `The relay lost ${count === 1 ? 'a message' : `${count} messages`} of yours, sent too long ago to be sent again; who was not here then may miss ${count === 1 ? 'it' : 'them'}.`,
       ),
     )
-    client.on('fork', ({ from }) =>
+    room.on('fork', ({ from }) =>
       notice(
         'fork',
         `The relay does not show ${sanitiseName(from)} the same messages as you: do not trust it, and tell the others another way.`,
       ),
     )
-    client.on('keychange', (event: ClientEvents['keychange']) =>
+    room.on('keychange', (event) =>
       notice(
         'key-changed',
         `${sanitiseName(event.user)} is here with a new key (${event.new}, before ${event.old}). That is so after a restart of PyChat; if in doubt, ask for the fingerprint by phone.`,
       ),
     )
-    client.on('unreadable', () => {
+    room.on('unreadable', () => {
       unreadable += 1
       unreadableTimer ??= setTimeout(
         () => {
@@ -232,14 +238,14 @@ export function runChat(
         unreadable === 1 ? 0 : unreadableEveryMs,
       )
     })
-    client.on('failed', ({ id, reason }) => {
+    room.on('failed', ({ id, reason }) => {
       confirmed(id)
       error('message-refused', `Not sent: ${reason}`)
     })
-    client.on('stopped', ({ reason, sentence }) => {
-      if (reason === 'quit') return
-      error(reason, sentence)
-      finish(reason === 'name-taken' ? exitCodes.nameTaken : exitCodes.refused)
+    room.on('ended', ({ code, sentence }) => {
+      if (code === 'left') return
+      error(code === 'name-taken' ? code : 'refused', sentence)
+      finish(code === 'name-taken' ? exitCodes.nameTaken : exitCodes.refused)
     })
 
     screen.listen({

@@ -14,10 +14,10 @@ import {
   type SessionId,
 } from '@pychat/protocol'
 import { type Catchup, createCatchup } from './catchup.ts'
-import type { ClientEvents } from './events.ts'
 import { createOpening, type OpeningEvents } from './opening.ts'
 import type { ClientPorts } from './ports.ts'
 import { createPosition, type Place, type Position } from './position.ts'
+import type { RoomEvents } from './room-events.ts'
 import type { Roster } from './roster.ts'
 import { createSenderLookup } from './sender-lookup.ts'
 
@@ -26,6 +26,8 @@ const waitingMax = 4096
 const waitingBytesMax = 8 * 1024 * 1024
 /** Sessions that the relay could not name: it is not asked about each of their frames. */
 const strangersMax = 1024
+/** Where a newcomer stands that wants all there is: no log has this name, so that the relay begins where it can. */
+const nowhere: Place = { epoch: '0000000000000000' as Epoch, seq: 0 }
 
 type Heard = Delivery & { session: SessionId }
 type Item =
@@ -35,7 +37,7 @@ type Item =
   | { kind: 'then'; run: () => void }
 
 export type InboxEvents = OpeningEvents & {
-  rewound(event: ClientEvents['rewound']): void
+  rewound(event: RoomEvents['rewound']): void
   /** The log broke off, and no other word of the relay told it: what was sent may be lost. */
   brokeOff(): void
   isOwn(session: SessionId): boolean
@@ -55,8 +57,12 @@ export type Inbox = {
   readonly position: Position
   /** Whether missed messages, or the name of a sender, are on their way. */
   readonly catchingUp: boolean
-  /** On joining: the log's end as the relay tells it. @param join id of the join, which asked for the log after our place */
-  enter(at: Place, join: number): void
+  /**
+   * On joining: the log's end as the relay tells it.
+   * @param join id of the join, which asked for the log after our place
+   * @param history a newcomer begins with what the relay still has
+   */
+  enter(at: Place, join: number, history: boolean): void
   receive(bytes: Uint8Array): void
   /** The relay tells where the log ends. */
   mark(place: Place): void
@@ -129,6 +135,7 @@ export function createInbox(
     const from = position.place() as Place
     const side = position.side(to)
     position.move(to)
+    if (from.epoch === nowhere.epoch) return true
     // Within an epoch nobody can hide what lies between.
     const isForward = side === 'next' || side === 'ahead'
     const missed = told !== null && isForward ? Math.max(told, to.seq - from.seq) : told
@@ -182,7 +189,7 @@ export function createInbox(
     if (next) {
       if (looksUpSender(next)) return true
       page.shift()
-      take(next)
+      take(next, false)
       return true
     }
     if (catchup.active) {
@@ -215,7 +222,7 @@ export function createInbox(
       case 'delivery': {
         const side = position.side(item.delivery)
         if (side === 'ahead' || side === 'elsewhere') return readLogFor(item)
-        if (side === 'next') take(item.delivery)
+        if (side === 'next') take(item.delivery, true)
         return true
       }
       case 'position': {
@@ -254,7 +261,7 @@ export function createInbox(
     return true
   }
 
-  function take(delivery: Heard) {
+  function take(delivery: Heard, live: boolean) {
     const { session } = delivery
     position.advance(delivery.frame)
     if (events.isOwn(session)) {
@@ -263,7 +270,7 @@ export function createInbox(
     }
     const sender = roster.find(session)
     if (!sender) events.unreadable({})
-    else opening.open(delivery, sender)
+    else opening.open(delivery, sender, live)
   }
 
   return {
@@ -271,12 +278,15 @@ export function createInbox(
     get catchingUp() {
       return catchup.active || lookup.active
     },
-    enter(at, join) {
+    enter(at, join, history) {
       clear()
       joinedEpoch = at.epoch
       strangers.clear()
       opening.entered()
-      if (position.place() === null) position.move(at)
+      if (position.place() === null && history && at.seq > 0) {
+        position.move(nowhere)
+        catchup.begin()
+      } else if (position.place() === null) position.move(at)
       else if (position.side(at) !== 'here') {
         catchup.beginAsked(join)
         // A later page may have been read for somebody else a moment ago: they have to reach this place all the same.

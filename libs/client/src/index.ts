@@ -1,4 +1,4 @@
-// The public door of the session engine: one client in one room, without a screen, a clock or a network of its own.
+// The public door of the session engine: one client in its rooms, without a screen, a clock or a network of its own.
 export { ChatRefusal, type ChatRefusalCode } from './chat-refusal.ts'
 export { type Client, type ClientOptions, createClient } from './client.ts'
 export type {
@@ -22,7 +22,9 @@ export type {
 } from './community/types.ts'
 export { viewKey } from './community/view.ts'
 export { backoffMs } from './connection.ts'
-export type { ClientEvents, ConnectionState, StopReason, User } from './events.ts'
+export type { ClientEvents, ConnectionState, StopReason } from './events.ts'
 export { pendingMax } from './outbox.ts'
 export type { ClientPorts, ClientSocket, SocketHandlers } from './ports.ts'
 export type { Place } from './position.ts'
+export type { PendingMessage, Room, RoomOptions } from './room.ts'
+export type { CharterAtRelay, EndCode, Origin, RoomEvents, User, UserPage } from './room-events.ts'

@@ -1,21 +1,20 @@
 // What a delivery at its place says: a repeat, a hole in what its sender said, another log than ours, or a message
 // (docs/protocol.md, section 7.4). A first frame heard from a session may be old: only later ones are known as replays.
-import { frameKinds } from '@pychat/crypto'
 import { type Delivery, frameOffsets, readUint64 } from '@pychat/protocol'
-import type { ClientEvents } from './events.ts'
 import type { Position } from './position.ts'
+import type { Origin, RoomEvents } from './room-events.ts'
 import type { RosterEntry } from './roster.ts'
 
 export type OpeningEvents = {
-  message(event: ClientEvents['message']): void
-  gap(event: ClientEvents['gap']): void
-  fork(event: ClientEvents['fork']): void
-  unreadable(event: ClientEvents['unreadable']): void
+  said(origin: Origin, kind: number, body: Uint8Array): void
+  gap(event: RoomEvents['gap']): void
+  fork(event: RoomEvents['fork']): void
+  unreadable(event: RoomEvents['unreadable']): void
 }
 
 export type Opening = {
-  /** @param delivery has just taken its place */
-  open(delivery: Delivery, sender: RosterEntry): void
+  /** @param delivery has just taken its place  @param live it came by itself, not from the log */
+  open(delivery: Delivery, sender: RosterEntry, live: boolean): void
   /** Another connection: a fork may be told again. */
   entered(): void
 }
@@ -26,7 +25,7 @@ export function createOpening(position: Position, events: OpeningEvents): Openin
     entered() {
       forkTold = false
     },
-    open(delivery, sender) {
+    open(delivery, sender, live) {
       const counter = readUint64(delivery.frame, frameOffsets.counter)
       if (counter <= sender.lastCounter) {
         // Where the log broke off, senders repeat what may be lost; without a break it is a replay.
@@ -47,18 +46,11 @@ export function createOpening(position: Position, events: OpeningEvents): Openin
         forkTold = true
         events.fork({ from: sender.name })
       }
-      if (opened.kind !== frameKinds.text) return
-      events.message({
-        from: sender.name,
-        text: new TextDecoder('utf-8', { ignoreBOM: true }).decode(opened.body),
-        epoch: delivery.epoch,
-        seq: delivery.seq,
-        counter,
-        at: delivery.at,
-        sentAt: opened.sentAt,
-        own: false,
-        fingerprint: sender.fingerprint,
-      })
+      const { epoch, seq, at } = delivery
+      const { name, session, publicKey, memberId, fingerprint } = sender
+      const who = { from: name, session, publicKey, memberId, fingerprint }
+      const origin = { ...who, epoch, seq, counter, at, sentAt: opened.sentAt, live, own: false }
+      events.said(origin, opened.kind, opened.body)
     },
   }
 }

@@ -1,8 +1,16 @@
 // Messages on their way: sealed once, kept until acknowledged and a while longer, sent again as the same bytes.
 // It decides what to send when (docs/protocol.md, section 6); it knows no socket, and not what acknowledges a frame.
 // Counters have no holes, so one number says all: `sentUpTo` what went out, `floor` what the relay is known to have,
-// `highest` what ever went out: a relay cannot have taken more.
-import { createSealer, frameKinds, type RoomKeys, type Session, type View } from '@pychat/crypto'
+// `highest` what ever went out: a relay cannot have taken more. One hole is made by `drop`, where the relay refused
+// frames for good: what is said afterwards waits unsealed until a join has told the relay to go on behind it.
+import {
+  bodyBytesMax,
+  CryptoInputError,
+  createSealer,
+  type RoomKeys,
+  type Session,
+  type View,
+} from '@pychat/crypto'
 import { limits } from '@pychat/protocol'
 import type { ClientPorts } from './ports.ts'
 
@@ -23,26 +31,26 @@ const probeEveryMs = 1000
 
 /** Where the relay put a frame. */
 export type Landing = { epoch: string; seq: number; at: number }
-export type Pending = {
-  id: number
+export type Draft = { id: number; kind: number; body: Uint8Array; sentAt: number }
+export type Pending = Draft & {
   counter: number
-  text: string
   frame: Uint8Array
-  sentAt: number
   /** Of its newest delivery; null while none came. */
   landing: Landing | null
 }
 type Kept = { counter: number; frame: Uint8Array; untilMs: number }
 
 export type Outbox = {
-  /** @returns null when `pendingMax` messages wait or the session is used up  @throws CryptoInputError text-too-long */
-  add(id: number, text: string, sentAt: number, view: View): Pending | null
+  /** @returns false when `pendingMax` messages wait or the session is used up  @throws CryptoInputError text-too-long */
+  add(draft: Draft): boolean
   /** An own frame came back. @returns `forged` when it is not what was sent, `unknown` when that cannot be told */
   returned(counter: number, frame: Uint8Array, landing: Landing): 'ours' | 'forged' | 'unknown'
   /** Takes every message up to this counter off the list. @returns them, oldest first */
   acknowledge(counter: number): Pending[]
   /** The counter before the oldest frame that can still be sent; without any, the last counter. */
   base(): number
+  /** The same for a join, which can also tell the relay to go on behind the hole. */
+  joinCounter(): number
   /** In the room again: the relay goes on after this counter. @returns false when those frames are gone */
   rejoined(counter: number): boolean
   /** Everything that the relay may not have goes out. */
@@ -53,15 +61,24 @@ export type Outbox = {
   goBack(counter: number, retryMs: number): void
   /** The relay has taken frames up to `last` only, and others after it came. @returns false when the next is gone */
   missing(last: number): boolean
+  /**
+   * The relay refused this frame for good, and with it all that follow. @returns what is not sent any more, oldest
+   * first, and how many acknowledged frames cannot be repaired any more
+   */
+  drop(counter: number): { dropped: Draft[]; unrepaired: number }
   /** Asks whether the relay lost frames that it acknowledged, by sending the newest of them again. */
   probe(): void
   /** Every counter of the session was used, and nothing waits. */
   readonly usedUp: boolean
-  pending(): readonly Pending[]
+  pending(): readonly Draft[]
 }
 
 export type OutboxPorts = Pick<ClientPorts, 'now' | 'setTimer'> & {
   transmit(frame: Uint8Array): void
+  /** What to put into a frame that is sealed now. */
+  view(): View
+  /** Something waits behind the hole: the room has to be joined again, with `joinCounter`. May come again. */
+  skip(): void
   /** Frames are under way, and the relay says nothing to them. May come again. */
   unanswered(): void
 }
@@ -75,6 +92,10 @@ export function createOutbox(
   const sealer = createSealer(room, session)
   let waiting: Pending[] = []
   let kept: Kept[] = []
+  /** Not sealed yet, in want of counters behind the hole. */
+  let later: Draft[] = []
+  /** Last counter of the hole that begins after `lastCounter`; null without one. */
+  let holeEnd: number | null = null
   let lastCounter = 0
   let sentUpTo = 0
   let floor = 0
@@ -124,6 +145,15 @@ export function createOutbox(
       watch()
     })
   }
+  const seal = ({ id, kind, body, sentAt }: Draft) => {
+    const counter = lastCounter + 1
+    const frame = sealer.seal(counter, kind, body, sentAt, ports.view())
+    lastCounter = counter
+    waiting.push({ id, kind, body, sentAt, counter, frame, landing: null })
+  }
+  const skipIfDue = () => {
+    if (running && holeEnd !== null && waiting.length === 0 && later.length > 0) ports.skip()
+  }
   const pump = () => {
     if (!running || paused) return
     const end = Math.min(lastCounter, floor + windowFrames)
@@ -162,19 +192,22 @@ export function createOutbox(
   }
 
   return {
-    add(id, text, sentAt, view) {
-      if (waiting.length >= pendingMax || lastCounter >= framesMax) return null
-      const counter = lastCounter + 1
-      const frame = sealer.seal(counter, frameKinds.text, new TextEncoder().encode(text), sentAt, view)
-      lastCounter = counter
-      const item: Pending = { id, counter, text, frame, sentAt, landing: null }
-      waiting.push(item)
-      pump()
-      return item
+    add(draft) {
+      if (draft.body.length > bodyBytesMax) throw new CryptoInputError('text-too-long', 'text')
+      const used = (holeEnd ?? lastCounter) + later.length
+      if (waiting.length + later.length >= pendingMax || used >= framesMax) return false
+      if (holeEnd === null) {
+        seal(draft)
+        pump()
+      } else {
+        later.push(draft)
+        skipIfDue()
+      }
+      return true
     },
     returned(counter, frame, landing) {
       const sent = frameAt(counter)
-      if (!sent) return counter > lastCounter ? 'forged' : 'unknown'
+      if (!sent) return counter > (holeEnd ?? lastCounter) ? 'forged' : 'unknown'
       if (!equal(sent, frame)) return 'forged'
       const item = waiting[counter - acknowledged() - 1]
       if (item) item.landing = landing
@@ -201,13 +234,28 @@ export function createOutbox(
       pauseMs = pauseMinMs
       watch()
       pump()
+      skipIfDue()
       return done
     },
     base() {
       prune()
       return base()
     },
+    joinCounter() {
+      prune()
+      if (holeEnd === null || waiting.length > 0) return base()
+      // Older frames cannot be sent again once the relay has gone on behind the hole.
+      kept = []
+      return holeEnd
+    },
     rejoined(counter) {
+      if (holeEnd !== null && waiting.length === 0 && kept.length === 0 && counter >= holeEnd) {
+        lastCounter = holeEnd
+        highest = holeEnd
+        holeEnd = null
+        for (const draft of later) seal(draft)
+        later = []
+      }
       const upTo = Math.min(counter, highest)
       probeDue = false
       floor = upTo
@@ -218,6 +266,7 @@ export function createOutbox(
       running = true
       if (probeDue) probe()
       pump()
+      skipIfDue()
     },
     suspend() {
       for (const name of ['pause', 'answer'] as const) stop(name)
@@ -237,6 +286,21 @@ export function createOutbox(
       pause(0)
       return true
     },
+    drop(counter) {
+      if (counter <= base() || counter > lastCounter) return { dropped: [], unrepaired: 0 }
+      const dropped: Draft[] = [...waiting.filter((item) => item.counter >= counter), ...later]
+      const stillKept = kept.filter((item) => item.counter < counter)
+      const unrepaired = kept.length - stillKept.length
+      waiting = waiting.filter((item) => item.counter < counter)
+      kept = stillKept
+      later = []
+      holeEnd = Math.max(holeEnd ?? 0, lastCounter)
+      lastCounter = counter - 1
+      highest = Math.min(highest, lastCounter)
+      rewind(lastCounter)
+      watch()
+      return { dropped, unrepaired }
+    },
     probe() {
       if (base() === lastCounter) return
       const waitMs = probedAt + probeEveryMs - ports.now()
@@ -245,9 +309,9 @@ export function createOutbox(
       else if (!timers.has('probe')) after('probe', waitMs, probe)
     },
     get usedUp() {
-      return lastCounter >= framesMax && waiting.length === 0
+      return (holeEnd ?? lastCounter) >= framesMax && waiting.length + later.length === 0
     },
-    pending: () => waiting,
+    pending: () => [...waiting, ...later],
   }
 }
 

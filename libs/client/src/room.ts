@@ -1,11 +1,8 @@
 // One room as a host holds it: what it is entered with, and what can be done in it. Types alone; `client.ts` makes it.
-import type { RoomKeys, Session } from '@pychat/crypto'
-import type { Charter, CharterPair, MemberId, RoomId, SessionId } from '@pychat/protocol'
+import type { MemberKey, RoomKeys, Session } from '@pychat/crypto'
+import type { Charter, CharterPair, RoomId, SessionId } from '@pychat/protocol'
 import type { Place } from './position.ts'
 import type { RoomEvents, User, UserPage } from './room-events.ts'
-
-/** The key of one person in one root, kept over all runs. */
-export type MemberKey = Pick<Session, 'publicKey' | 'signingKey'> & { id: MemberId; fingerprint: string }
 
 export type RoomOptions = {
   room: RoomKeys

@@ -110,12 +110,12 @@ describe('a hostile relay', () => {
 
   it('cannot put words into our own mouth', () => {
     world.enter([bob.member])
-    world.client.send('mine')
+    world.room.send('mine')
     const forged = Uint8Array.from(world.socket.frames[0] as Uint8Array)
     forged[60] = (forged[60] as number) ^ 1
     world.deliver(forged, 1)
     expect(world.texts()).toEqual([])
-    expect(world.client.pending()).toHaveLength(1)
+    expect(world.room.pending()).toHaveLength(1)
   })
 
   it('cannot give a session another name or another key', () => {
@@ -126,7 +126,7 @@ describe('a hostile relay', () => {
       { ...carol.member, profile: encodeBase64url(new Uint8Array(292)) },
       { ...carol.member, tag: '00'.repeat(16) as NameTag },
     ])
-    expect(world.client.users().map(({ name }) => name)).toEqual(['Alice'])
+    expect(world.room.users().map(({ name }) => name)).toEqual(['Alice'])
     expect(world.of('unreadable').length).toBeGreaterThan(0)
     world.deliver(bob.says('hi'), 1)
     expect(world.texts()).toEqual([])
@@ -142,7 +142,7 @@ describe('a hostile relay', () => {
       room: room.id,
       member: { ...bob.member, tag: nameTag(room, 'Bobby'), profile },
     })
-    expect(world.client.users().map(({ name }) => name)).toEqual(['Alice', 'Bob'])
+    expect(world.room.users().map(({ name }) => name)).toEqual(['Alice', 'Bob'])
     expect(world.of('unreadable')).toHaveLength(1)
   })
 
@@ -282,7 +282,7 @@ describe('a hostile relay', () => {
 
   it('cannot speak for a session by an unknown id in control messages', () => {
     world.enter([bob.member])
-    world.client.send('hello')
+    world.room.send('hello')
     const session = 'ff'.repeat(16) as SessionId
     world.socket.handlers.text(encodeControl({ t: 'ack', room: room.id, session, counter: 1, seq: 1 }))
     world.tell({ t: 'departed', room: room.id, session, why: 'left' })

@@ -78,7 +78,7 @@ class Run {
       case 'send':
         for (let i = 0; i < step.count; i += 1) {
           this.sent += 1
-          world.client.send(`${this.sent}`)
+          world.room.send(`${this.sent}`)
         }
         break
       case 'deaf':
@@ -146,13 +146,13 @@ class Run {
   }
   isSettled(): boolean {
     const { relay, world } = this
-    const place = world.client.position()
+    const place = world.room.position()
     const all = this.here().every(
       ({ person, frames }) => (relay.counters.get(person.session.id) ?? 0) >= frames.length,
     )
     const stands = place?.epoch === relay.epoch && place.seq === relay.top
     const own = (relay.counters.get(world.lastJoin().session) ?? 0) === this.sent
-    return relay.inRoom && all && stands && own && world.client.pending().length === 0
+    return relay.inRoom && all && stands && own && world.room.pending().length === 0
   }
 
   /** @returns how many messages of others were never shown */
@@ -171,7 +171,7 @@ class Run {
         (frame, i) => !counters.includes(i + 1) && !this.beyondRepair.has(frame),
       ).length
     }
-    const users = world.client.users().map(({ name }) => name)
+    const users = world.room.users().map(({ name }) => name)
     expect(users.sort()).toEqual(['Alice', ...this.here().map(({ name }) => name)].sort())
     const own = world.of('message').filter((event) => event.own)
     expect(own.map(({ text }) => text)).toEqual(Array.from({ length: this.sent }, (_, i) => `${i + 1}`))

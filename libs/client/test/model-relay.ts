@@ -95,7 +95,7 @@ export class ModelRelay {
   #member({ id, session }: { id: number; session: SessionId }): void {
     if (this.#isBusy(id)) return
     const member = this.known.get(session)
-    if (member) this.world.tell({ t: 'member', id, room: this.world.room.id, member })
+    if (member) this.world.tell({ t: 'member', id, room: this.world.keys.id, member })
     else this.world.tell({ t: 'refused', id, code: 'not-member', message: '' })
   }
 
@@ -103,7 +103,7 @@ export class ModelRelay {
     if (!this.#isBusy(id)) this.#tellLog(id, { epoch, seq })
   }
   #tellLog(id: number, { epoch, seq }: { epoch: Epoch; seq: number }): void {
-    const { room } = this.world
+    const { keys } = this.world
     // Where the asker stands by our knowledge; steps over ended epochs that have nothing more for it.
     let [at, after, known] = [epoch, seq, true]
     while (at !== this.epoch) {
@@ -128,7 +128,7 @@ export class ModelRelay {
     this.world.tell({
       t: 'log',
       id,
-      room: room.id,
+      room: keys.id,
       epoch: at,
       seq: from,
       count: page.length,
@@ -141,15 +141,15 @@ export class ModelRelay {
   /** Takes a frame of anybody, the client included. */
   #publish(frame: Uint8Array): void {
     const { session, counter } = decodeFrameHeader(frame)
-    const { room } = this.world
+    const { keys } = this.world
     const last = this.counters.get(session) ?? 0
     const own = session === this.world.lastJoin().session
     if (counter > last + 1) {
-      if (own) this.world.tell({ t: 'nack', room: room.id, session, counter, code: 'gap', last })
+      if (own) this.world.tell({ t: 'nack', room: keys.id, session, counter, code: 'gap', last })
       return
     }
     if (counter <= last) {
-      if (own) this.world.tell({ t: 'ack', room: room.id, session, counter: last, seq: 0 })
+      if (own) this.world.tell({ t: 'ack', room: keys.id, session, counter: last, seq: 0 })
       return
     }
     this.counters.set(session, counter)
@@ -158,7 +158,7 @@ export class ModelRelay {
     if (this.inRoom && this.deaf === 0) this.world.deliver(frame, this.top, { epoch: this.epoch })
     else this.deaf = Math.max(0, this.deaf - 1)
     if (own && this.#ackReplicas > 0) {
-      this.world.tell({ t: 'ack', room: room.id, session, counter, seq: this.top })
+      this.world.tell({ t: 'ack', room: keys.id, session, counter, seq: this.top })
     }
   }
 
@@ -174,17 +174,17 @@ export class ModelRelay {
     const { member } = person
     this.present.add(person)
     this.known.set(member.session, member)
-    if (this.inRoom) this.world.tell({ t: 'arrived', room: this.world.room.id, member })
+    if (this.inRoom) this.world.tell({ t: 'arrived', room: this.world.keys.id, member })
   }
   leave(person: Person): void {
     const { session } = person.member
     this.present.delete(person)
-    if (this.inRoom) this.world.tell({ t: 'departed', room: this.world.room.id, session, why: 'left' })
+    if (this.inRoom) this.world.tell({ t: 'departed', room: this.world.keys.id, session, why: 'left' })
   }
 
   beacon(): void {
-    const { room } = this.world
-    if (this.inRoom) this.world.tell({ t: 'position', room: room.id, epoch: this.epoch, seq: this.top })
+    const { keys } = this.world
+    if (this.inRoom) this.world.tell({ t: 'position', room: keys.id, epoch: this.epoch, seq: this.top })
   }
 
   /** The operator's bound: the oldest messages go. */
@@ -206,9 +206,9 @@ export class ModelRelay {
     this.ended.push({ epoch: old, was, next: { epoch: next, seq } })
     this.epoch = next
     this.top = seq
-    const { room } = this.world
+    const { keys } = this.world
     if (this.inRoom && tells) {
-      this.world.tell({ t: 'reset', room: room.id, epoch: next, seq, was: { epoch: old, seq: was } })
+      this.world.tell({ t: 'reset', room: keys.id, epoch: next, seq, was: { epoch: old, seq: was } })
     }
   }
 

@@ -50,7 +50,7 @@ describe('coming back', () => {
     world.answerLog([d as Uint8Array])
     expect(world.texts()).toEqual(heard('a', 'b', 'c', 'd', 'e'))
     expect(world.of('gap')).toEqual([])
-    expect(world.client.position()).toEqual({ epoch: epochA, seq: 5 })
+    expect(world.room.position()).toEqual({ epoch: epochA, seq: 5 })
   })
 
   it('asks again when the answer ends before the place that it joined at: it was read a moment too early', () => {
@@ -66,10 +66,10 @@ describe('coming back', () => {
   })
 
   it('asks for nothing when nothing was said, and nothing at all the first time', () => {
-    expect(world.client.position()).toBeNull()
+    expect(world.room.position()).toBeNull()
     world.enter([bob.member], { seq: 7 })
     expect(world.lastJoin().after).toBeUndefined()
-    expect(world.client.position()).toEqual({ epoch: epochA, seq: 7 })
+    expect(world.room.position()).toEqual({ epoch: epochA, seq: 7 })
     world.lose()
     world.enter([bob.member], { seq: 7 })
     expect(world.lastJoin().after).toEqual({ epoch: epochA, seq: 7 })
@@ -92,7 +92,7 @@ describe('coming back', () => {
     world.enter([bob.member])
     const [a, b, c] = say('a', 'b', 'c') as [Uint8Array, Uint8Array, Uint8Array]
     world.deliver(a, 1)
-    world.client.send('mine')
+    world.room.send('mine')
     position(3)
     const { session } = world.lastJoin()
     world.tell({ t: 'nack', room: room.id, session, counter: 1, code: 'not-member' })
@@ -215,7 +215,7 @@ describe('in the room', () => {
       tell()
       expect(world.logRequests()).toMatchObject([{ epoch: epochA, seq: 0 }])
       world.answerLog([bob.says('y')], { epoch: epochB, seq: 8 })
-      expect(world.client.position()).toEqual({ epoch: epochB, seq: 9 })
+      expect(world.room.position()).toEqual({ epoch: epochB, seq: 9 })
       expect(world.of('gap')).toEqual([])
     }
   })
@@ -288,7 +288,7 @@ describe('in the room', () => {
     deliver(frames.slice(1), 2)
     world.answerLog(frames.slice(0, 1))
     expect(world.logRequests().at(-1)).toMatchObject({ seq: 1 })
-    expect(world.client.position()?.seq).toBe(1)
+    expect(world.room.position()?.seq).toBe(1)
   })
 
   it('lets a host open the frames', () => {
@@ -319,7 +319,7 @@ describe('after a reset', () => {
     world.enter([bob.member])
     deliver(say('a', 'b'), 1)
     reset(1000, 2)
-    expect(world.client.position()).toEqual({ epoch: epochB, seq: 1000 })
+    expect(world.room.position()).toEqual({ epoch: epochB, seq: 1000 })
     deliver(say('c'), 1001, epochB)
     expect(world.texts()).toEqual(heard('a', 'b', 'c'))
     expect([world.logRequests(), world.of('gap'), world.of('rewound')]).toEqual([[], [], []])
@@ -334,7 +334,7 @@ describe('after a reset', () => {
     expect(world.logRequests()).toMatchObject([{ epoch: epochA, seq: 1 }])
     world.answerLog([frames[1] as Uint8Array])
     expect(world.texts()).toEqual(heard('a', 'b', 'c'))
-    expect(world.client.position()).toEqual({ epoch: epochB, seq: 1001 })
+    expect(world.room.position()).toEqual({ epoch: epochB, seq: 1001 })
   })
 
   it('says how much of what it saw was lost, and does not show the repaired messages twice', () => {
@@ -355,7 +355,7 @@ describe('after a reset', () => {
     world.answerLog(say('a'), { epoch: epochB, seq: 1000, missed: 2 })
     expect(world.of('gap')).toMatchObject([{ missed: 2 }])
     reset(1000, 7)
-    expect(world.client.position()).toEqual({ epoch: epochB, seq: 1001 })
+    expect(world.room.position()).toEqual({ epoch: epochB, seq: 1001 })
     expect(world.logRequests()).toHaveLength(1)
   })
 
@@ -365,7 +365,7 @@ describe('after a reset', () => {
     const own = openProfile(room, session, tag, decodeBase64url(profile))
     const opener = createOpener(room, session, own?.publicKey ?? new Uint8Array(32))
     const view = () => {
-      world.client.send('mine')
+      world.room.send('mine')
       return opener.open(world.socket.frames.at(-1) ?? new Uint8Array())?.view
     }
     reset(1000, 0)
@@ -451,7 +451,7 @@ describe('a relay that lies about its log', () => {
     world.socket.handlers.text(encodeControl({ ...answer, id: id + 1, room: room.id }))
     world.socket.handlers.text(encodeControl({ ...answer, id, room: other }))
     world.deliver(bob.says('a'), 1, { room: other })
-    expect(world.client.position()).toEqual({ epoch: epochA, seq: 0 })
+    expect(world.room.position()).toEqual({ epoch: epochA, seq: 0 })
     expect(world.of('gap')).toEqual([])
     online()
     world.pass(10_000)
@@ -463,7 +463,7 @@ describe('a relay that lies about its log', () => {
     world.lose()
     world.enter([bob.member], { seq: 3 })
     world.answerLog([], { seq: 5, missed: 2 })
-    expect(world.client.position()).toEqual({ epoch: epochA, seq: 3 })
+    expect(world.room.position()).toEqual({ epoch: epochA, seq: 3 })
     expect(world.of('gap')).toEqual([])
     online()
   })
@@ -516,7 +516,7 @@ describe('a relay that lies about its log', () => {
 
   it('stays harmless with a storm of resets', () => {
     world.answerLog(say('a', 'b', 'c'))
-    world.client.send('mine')
+    world.room.send('mine')
     world.echo(4)
     const before = world.socket.frames.length
     let epoch = epochA
@@ -526,7 +526,7 @@ describe('a relay that lies about its log', () => {
       epoch = next
     }
     online()
-    expect(world.client.position()).toEqual({ epoch, seq: 4 })
+    expect(world.room.position()).toEqual({ epoch, seq: 4 })
     expect(world.socket.frames.length - before).toBe(1)
     world.pass(999)
     expect(world.socket.frames.length - before).toBe(1)

@@ -1,7 +1,7 @@
 // When the engine connects again: jitter, growing pauses, the relay's wishes, and when it gives up.
 
 import type { RoomKeys } from '@pychat/crypto'
-import { closeTable } from '@pychat/protocol'
+import { closeTable, errorTable } from '@pychat/protocol'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { backoffMs } from '../src/index.ts'
 import { Person, testRoom, World } from './world.ts'
@@ -136,11 +136,14 @@ describe('a connection', () => {
 })
 
 describe('joining', () => {
-  it('stops on a taken name with its sentence, and leaves no timer behind', () => {
+  it('ends the room on a taken name with its sentence, and leaves no timer of it behind', async () => {
     world.client.start()
     world.welcome()
     world.tell({ t: 'refused', id: world.lastJoin().id, code: 'name-taken', message: '' })
-    expect(world.of('stopped')).toMatchObject([{ reason: 'name-taken' }])
+    const { sentence } = errorTable['name-taken']
+    expect(world.of('ended')).toEqual([{ type: 'ended', code: 'name-taken', sentence }])
+    expect(world.client.state).toBe('online')
+    await world.client.stop()
     expect(world.timers()).toBe(0)
   })
 
@@ -172,7 +175,7 @@ describe('joining', () => {
     world.tell({ t: 'members', id: asked().at(-1)?.id ?? 0, room: room.id, members: [dave] })
     expect(world.of('ready')).toHaveLength(1)
     expect(
-      world.client
+      world.room
         .users()
         .map(({ name }) => name)
         .sort(),

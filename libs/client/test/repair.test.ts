@@ -20,11 +20,11 @@ const gap = (counter: number, last: number) =>
 const reset = (seq: number, wasSeq: number, wasEpoch: Epoch = epochA, epoch: Epoch = epochB) =>
   world.tell({ t: 'reset', room: room.id, epoch, seq, was: { epoch: wasEpoch, seq: wasSeq } })
 const send = (...texts: string[]) => {
-  for (const text of texts) world.client.send(text)
+  for (const text of texts) world.room.send(text)
 }
 /** Says and has acknowledged. */
 const sent = (...texts: string[]) => {
-  const [frames, seq] = [world.socket.frames.length, (world.client.position()?.seq ?? 0) + 1]
+  const [frames, seq] = [world.socket.frames.length, (world.room.position()?.seq ?? 0) + 1]
   send(...texts)
   world.echo(seq, frames)
 }
@@ -163,7 +163,7 @@ describe('after a reset', () => {
     world.enter()
     reset(1000, 0)
     expect(world.socket.frames).toEqual([])
-    world.client.send('a')
+    world.room.send('a')
     world.deliver(world.socket.frames[0] as Uint8Array, 1001, { epoch: epochB })
     world.pass(30_000)
     reset(2000, 1001, epochB, 'cc'.repeat(8) as Epoch)
@@ -198,14 +198,14 @@ describe('with replicas', () => {
     send('a', 'b', 'c')
     world.echo(1)
     expect(world.texts()).toEqual([])
-    expect(world.client.pending()).toHaveLength(3)
+    expect(world.room.pending()).toHaveLength(3)
     ack(2, 2)
     expect(world.of('message')).toMatchObject([
       { text: 'a', epoch: epochA, seq: 1, counter: 1 },
       { text: 'b', epoch: epochA, seq: 2, counter: 2 },
     ])
     ack(3, 3)
-    expect(world.client.pending()).toEqual([])
+    expect(world.room.pending()).toEqual([])
   })
 
   it('an own frame that is not what was sent is dropped', () => {

@@ -24,10 +24,10 @@ it('does not open the same profile of the same session again, also after it was 
   world.enter(members.slice(1))
   world.tell({ t: 'arrived', room: room.id, member: members[0] as (typeof members)[0] })
   expect(opened).toHaveBeenCalledTimes(2)
-  expect(world.client.users().map(({ name }) => name)).toEqual(['Alice', 'Carol', 'Bob'])
+  expect(world.room.users().map(({ name }) => name)).toEqual(['Alice', 'Carol', 'Bob'])
   const [bob] = people as [Person]
   const profile = encodeBase64url(crypto.sealProfile(room, bob.session, { name: 'BOB' }, 2))
   world.tell({ t: 'arrived', room: room.id, member: { ...bob.member, profile } })
   expect(opened).toHaveBeenCalledTimes(3)
-  expect(world.client.users().map(({ name }) => name)).toEqual(['Alice', 'Carol', 'BOB'])
+  expect(world.room.users().map(({ name }) => name)).toEqual(['Alice', 'Carol', 'BOB'])
 })

@@ -19,7 +19,7 @@ beforeEach(() => {
   carol = new Person(room, 'Carol')
 })
 
-const names = () => world.client.users().map(({ name }) => name)
+const names = () => world.room.users().map(({ name }) => name)
 const sessionsAsked = () => world.memberRequests().map(({ session }) => session)
 const refuse = (code: ErrorCode, retryMs?: number) => {
   const id = world.memberRequests().at(-1)?.id ?? 0
@@ -130,7 +130,7 @@ describe('the relay', () => {
   it('that does not answer in 10 s is left, and the next connection loses nothing', () => {
     const frames = [carol.says('one'), bob.says('two')]
     comeBackTo(frames)
-    world.client.send('mine waits behind that')
+    world.room.send('mine waits behind that')
     world.pass(9_999)
     expect(world.client.state).toBe('online')
     world.pass(1)
@@ -146,7 +146,7 @@ describe('the relay', () => {
 
   it('is asked about a live frame too, and about no own frame', () => {
     world.enter([])
-    world.client.send('mine')
+    world.room.send('mine')
     world.echo(1)
     world.deliver(carol.says('theirs'), 2)
     expect(sessionsAsked()).toEqual([carol.session.id])
@@ -160,7 +160,7 @@ describe('the relay', () => {
     const frame = carol.says('one')
     world.deliver(frame, 1)
     const [asked] = world.memberRequests()
-    world.client.send('mine')
+    world.room.send('mine')
     const { session } = world.lastJoin()
     world.tell({ t: 'nack', room: room.id, session, counter: 1, code: 'not-member' })
     world.tell({ t: 'refused', id: asked?.id ?? 0, code: 'not-member', message: '' })
@@ -236,7 +236,7 @@ describe('a relay that lies about senders', () => {
       world = new World(room)
       const people = Array.from({ length: 5 }, (_, i) => new Person(room, `Person ${i}`))
       const frames = said.map((who, i) => (people[who] as Person).says(`${i}`))
-      const missing = () => frames.slice(world.client.position()?.seq)
+      const missing = () => frames.slice(world.room.position()?.seq)
       world.enter([])
       if (live) for (const [i, frame] of frames.entries()) world.deliver(frame, i + 1)
       else {
@@ -278,7 +278,7 @@ describe('a relay that lies about senders', () => {
       for (const i of shown) expect(believed).toContain(said[i])
       expect(shown.length + world.of('unreadable').length).toBe(said.length)
       if (!lied) expect(shown).toHaveLength(said.length)
-      expect(world.client.users()).toHaveLength(1)
+      expect(world.room.users()).toHaveLength(1)
     }
     fc.assert(fc.property(script, run), { numRuns: 100 })
   })

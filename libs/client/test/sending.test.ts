@@ -17,23 +17,23 @@ const nack = (counter: number, more: object) =>
 
 it('shows an own message when its own frame comes back, with its place and the relay time', () => {
   world.enter()
-  const id = world.client.send('hello')
+  const id = world.room.send('hello')
   expect(world.texts()).toEqual([])
-  expect(world.client.pending()).toMatchObject([{ id, text: 'hello' }])
+  expect(world.room.pending()).toMatchObject([{ id, text: 'hello' }])
   world.deliver(world.socket.frames[0] as Uint8Array, 1, { at: 42 })
   expect(world.of('message')).toMatchObject([{ from: 'Alice', text: 'hello', own: true, id, seq: 1, at: 42 }])
-  expect(world.client.pending()).toEqual([])
+  expect(world.room.pending()).toEqual([])
 })
 
 it('sends what was said before and between connections, as the same bytes, from where the relay stands', () => {
-  world.client.send('one')
+  world.room.send('one')
   world.enter()
-  world.client.send('two')
-  world.client.send('three')
+  world.room.send('two')
+  world.room.send('three')
   const before = world.socket.frames
   expect(world.sentCounters()).toEqual([1, 2, 3])
   world.socket.handlers.closed(1006, '')
-  world.client.send('four')
+  world.room.send('four')
   world.pass(30_000)
   world.enter([], { counter: 2, seq: 2 })
   expect(world.sentCounters()).toEqual([3, 4])
@@ -50,7 +50,7 @@ it('sends what was said before and between connections, as the same bytes, from 
 
 it('takes an ack for a repeated frame as its acknowledgement, once', () => {
   world.enter()
-  world.client.send('hello')
+  world.room.send('hello')
   const ack = { t: 'ack', room: room.id, session: world.lastJoin().session, counter: 1, seq: 7 } as const
   world.tell(ack)
   world.tell(ack)
@@ -60,7 +60,7 @@ it('takes an ack for a repeated frame as its acknowledgement, once', () => {
 
 it('goes back to the first frame that was not taken, after the pause that the relay asks for', () => {
   world.enter()
-  for (const text of ['a', 'b', 'c', 'd']) world.client.send(text)
+  for (const text of ['a', 'b', 'c', 'd']) world.room.send(text)
   world.deliver(world.socket.frames[0] as Uint8Array, 1)
   nack(2, { code: 'too-fast', retryMs: 700 })
   nack(3, { code: 'gap', last: 1 })
@@ -77,7 +77,7 @@ it('waits while the relay is degraded and goes on when it is ready', () => {
   world.enter()
   world.tell({ t: 'relay', state: 'degraded' })
   expect(world.client.state).toBe('degraded')
-  world.client.send('hello')
+  world.room.send('hello')
   world.pass(20_000)
   expect(world.socket.frames).toEqual([])
   world.tell({ t: 'relay', state: 'ready' })
@@ -87,7 +87,7 @@ it('waits while the relay is degraded and goes on when it is ready', () => {
 
 it('sends again what was on its way when the relay became degraded', () => {
   world.enter()
-  world.client.send('hello')
+  world.room.send('hello')
   world.tell({ t: 'relay', state: 'degraded' })
   world.pass(20_000)
   world.tell({ t: 'relay', state: 'ready' })
@@ -98,8 +98,8 @@ it('sends again what was on its way when the relay became degraded', () => {
 
 it('takes the word of the relay for an own message that the log does not show any more, without its place', () => {
   world.enter()
-  world.client.send('one')
-  world.client.send('two')
+  world.room.send('one')
+  world.room.send('two')
   const [, two] = world.socket.frames
   world.lose()
   world.enter([], { counter: 2, seq: 9 })
@@ -112,7 +112,7 @@ it('takes the word of the relay for an own message that the log does not show an
 
 it('gives a connection up on which frames got no answer for 10 s', () => {
   world.enter()
-  world.client.send('hello')
+  world.room.send('hello')
   world.pass(9999)
   expect(world.client.state).toBe('online')
   world.pass(1)
@@ -125,15 +125,15 @@ it('gives a connection up on which frames got no answer for 10 s', () => {
 
 it('does not believe that a relay took what was never sent to it', () => {
   world.enter()
-  for (let i = 1; i <= 40; i += 1) world.client.send(`${i}`)
+  for (let i = 1; i <= 40; i += 1) world.room.send(`${i}`)
   world.tell({ t: 'ack', room: room.id, session: world.lastJoin().session, counter: 40, seq: 40 })
   expect(world.texts()).toHaveLength(32)
-  expect(world.client.pending()).toHaveLength(8)
+  expect(world.room.pending()).toHaveLength(8)
 })
 
 it('joins again when the relay says that it is no member', () => {
   world.enter()
-  world.client.send('hello')
+  world.room.send('hello')
   nack(1, { code: 'not-member' })
   expect(world.socket.sent.filter(({ t }) => t === 'join')).toHaveLength(2)
   world.joined([])
@@ -143,7 +143,7 @@ it('joins again when the relay says that it is no member', () => {
 it('becomes a new session when the old one is used up, and goes on', () => {
   const short = new World(room, 'Alice', { framesPerSessionMax: 2 })
   short.enter()
-  for (const text of ['one', 'two', 'three']) short.client.send(text)
+  for (const text of ['one', 'two', 'three']) short.room.send(text)
   expect(short.of('failed')).toMatchObject([{ text: 'three' }])
   const old = short.lastJoin().session
   short.echo(1)
@@ -153,18 +153,18 @@ it('becomes a new session when the old one is used up, and goes on', () => {
   expect(short.lastJoin().session).not.toBe(old)
   expect(short.lastJoin().counter).toBeUndefined()
   short.joined([], { seq: 2 })
-  short.client.send('four')
+  short.room.send('four')
   expect(short.sentCounters()).toEqual([1, 2, 1])
   short.deliver(short.socket.frames[2] as Uint8Array, 3)
   expect(short.texts()).toEqual(['Alice: one', 'Alice: two', 'Alice: four'])
 })
 
 it('refuses a text that is too long and a message too many, each with a sentence', () => {
-  world.client.send('x'.repeat(15_262))
+  world.room.send('x'.repeat(15_262))
   expect(world.of('failed')[0]?.reason).toMatch(/too long/)
-  for (let i = 0; i <= pendingMax; i += 1) world.client.send(`${i}`)
+  for (let i = 0; i <= pendingMax; i += 1) world.room.send(`${i}`)
   expect(world.of('failed')).toHaveLength(2)
-  expect(world.client.pending()).toHaveLength(pendingMax)
+  expect(world.room.pending()).toHaveLength(pendingMax)
   world.enter()
   expect(world.socket.frames.length).toBeLessThanOrEqual(32)
 })

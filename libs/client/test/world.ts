@@ -26,13 +26,16 @@ import {
   type Member,
   type RelayControl,
   type RelayControlOf,
+  type RoomId,
 } from '@pychat/protocol'
 import {
   type Client,
   type ClientEvents,
-  type ClientOptions,
   type ClientPorts,
   createClient,
+  type Room,
+  type RoomEvents,
+  type RoomOptions,
   type SocketHandlers,
 } from '../src/index.ts'
 
@@ -57,6 +60,7 @@ export function seededRandom(seed: string): (bytes: number) => Uint8Array {
 }
 
 export type FakeSocket = {
+  url: string
   handlers: SocketHandlers
   sent: ClientControl[]
   frames: Uint8Array[]
@@ -68,25 +72,68 @@ export type FakeSocket = {
 export const epochA = '00000000000000aa' as Epoch
 export const epochB = '00000000000000bb' as Epoch
 
+type Recorded<Events> = { [E in keyof Events]: { type: E } & Events[E] }[keyof Events]
+
+const roomEvents = [
+  'ready',
+  'joined',
+  'left',
+  'renamed',
+  'away',
+  'count',
+  'message',
+  'body',
+  'gap',
+  'rewound',
+  'unrepaired',
+  'fork',
+  'unreadable',
+  'keychange',
+  'failed',
+  'charter',
+  'charter-refused',
+  'expelled',
+  'ended',
+] as const satisfies (keyof RoomEvents)[]
+
+/** A room with all that it ever told. */
+export class Entered {
+  readonly room: Room
+  readonly events: Recorded<RoomEvents>[] = []
+
+  constructor(room: Room) {
+    this.room = room
+    for (const type of roomEvents)
+      room.on(type, (event) => void this.events.push({ type, ...event } as never))
+  }
+  of<E extends keyof RoomEvents>(type: E): RoomEvents[E][] {
+    return this.events.filter((event) => event.type === type) as never
+  }
+  texts(): string[] {
+    return this.of('message').map(({ from, text }) => `${from}: ${text}`)
+  }
+}
+
+export type WorldOptions = Partial<Omit<RoomOptions, 'room' | 'username'>> &
+  Pick<ClientPorts, 'createOpener'> & { urls?: [string, ...string[]] }
+
+/** One client, in one room from the start; what it and that room tell is in `events`. */
 export class World {
   now = 1_700_000_000_000
   jitter = 0.5
   readonly sockets: FakeSocket[] = []
-  readonly events: { [E in keyof ClientEvents]: { type: E } & ClientEvents[E] }[keyof ClientEvents][] = []
+  readonly events: (Recorded<ClientEvents> | Recorded<RoomEvents>)[] = []
   readonly client: Client
-  readonly room: RoomKeys
+  readonly room: Room
+  readonly keys: RoomKeys
   #timers: { at: number; fn: () => void }[] = []
 
-  constructor(
-    room: RoomKeys,
-    username = 'Alice',
-    more: Pick<ClientOptions, 'framesPerSessionMax'> & Pick<ClientPorts, 'createOpener'> = {},
-  ) {
-    this.room = room
-    const { createOpener, ...options } = more
+  constructor(keys: RoomKeys, username = 'Alice', more: WorldOptions = {}) {
+    this.keys = keys
+    const { createOpener, urls = ['ws://test'], ...options } = more
     const ports: ClientPorts = {
-      openSocket: (_url, handlers) => {
-        const socket: FakeSocket = { handlers, sent: [], frames: [], wire: [], closedWith: null }
+      openSocket: (url, handlers) => {
+        const socket: FakeSocket = { url, handlers, sent: [], frames: [], wire: [], closedWith: null }
         this.sockets.push(socket)
         return {
           sendText: (text) => {
@@ -115,24 +162,20 @@ export class World {
       jitter: () => this.jitter,
       ...(createOpener ? { createOpener } : {}),
     }
-    this.client = createClient({ url: 'ws://test', room, username, software: 'test/1', ...options }, ports)
-    const names = [
-      'state',
-      'ready',
-      'joined',
-      'left',
-      'message',
-      'gap',
-      'rewound',
-      'unrepaired',
-      'fork',
-      'unreadable',
-      'keychange',
-      'failed',
-      'stopped',
-    ] as const
-    for (const type of names)
+    this.client = createClient({ urls, software: 'test/1' }, ports)
+    for (const type of ['state', 'unreadable', 'stopped'] as const) {
       this.client.on(type, (event) => void this.events.push({ type, ...event } as never))
+    }
+    this.room = this.client.enter({ room: keys, root: keys.id, username, trusted: null, ...options })
+    for (const type of roomEvents) {
+      this.room.on(type, (event) => void this.events.push({ type, ...event } as never))
+    }
+  }
+
+  /** One room more on the same connection. */
+  enterAlso(keys: RoomKeys, options: Partial<RoomOptions> = {}): Entered {
+    const given = { room: keys, root: this.keys.id, username: 'Alice', trusted: null, ...options }
+    return new Entered(this.client.enter(given))
   }
 
   /** Lets the clock run, timers firing in order. */
@@ -158,14 +201,18 @@ export class World {
   tell(message: RelayControl): void {
     this.socket.handlers.text(encodeControl(message))
   }
-  of<E extends keyof ClientEvents>(type: E): ClientEvents[E][] {
+  of<E extends keyof (ClientEvents & RoomEvents)>(type: E): (ClientEvents & RoomEvents)[E][] {
     return this.events.filter((event) => event.type === type) as never
   }
   texts(): string[] {
     return this.of('message').map(({ from, text }) => `${from}: ${text}`)
   }
-  lastJoin(): ClientControlOf<'join'> {
-    const join = this.socket.sent.filter((message) => message.t === 'join').at(-1)
+  joins(room?: RoomId): ClientControlOf<'join'>[] {
+    const all = this.socket.sent.filter((message) => message.t === 'join')
+    return all.filter((join) => room === undefined || join.room === room)
+  }
+  lastJoin(room?: RoomId): ClientControlOf<'join'> {
+    const join = this.joins(room).at(-1)
     if (!join) throw new Error('no join was sent')
     return join
   }
@@ -189,8 +236,9 @@ export class World {
     this.socket.handlers.closed(1006, '')
     for (let ms = 0; ms < 30_000 && this.sockets.length === before; ms += 50) this.pass(50)
   }
+  /** Answers the newest join, or that of the room in `more`. */
   joined(members: Member[], more: Partial<RelayControlOf<'joined'>> = {}): void {
-    const { id, room, session, tag, profile } = this.lastJoin()
+    const { id, room, session, tag, profile } = this.lastJoin(more.room)
     const self: Member = { session, tag, profile, counter: 0, since: 1 }
     const all = [self, ...members]
     this.tell({
@@ -211,13 +259,9 @@ export class World {
     this.welcome()
     this.joined(members, more)
   }
-  deliver(
-    frame: Uint8Array,
-    seq: number,
-    more: { epoch?: Epoch; at?: number; room?: RoomKeys['id'] } = {},
-  ): void {
+  deliver(frame: Uint8Array, seq: number, more: { epoch?: Epoch; at?: number; room?: RoomId } = {}): void {
     this.socket.handlers.binary(
-      encodeDelivery({ room: this.room.id, epoch: epochA, at: this.now, ...more, seq, frame }),
+      encodeDelivery({ room: this.keys.id, epoch: epochA, at: this.now, ...more, seq, frame }),
     )
   }
   logRequests(): ClientControlOf<'log'>[] {
@@ -255,7 +299,7 @@ export class World {
   /** Answers the newest `member`. */
   answerMember(member: Member): void {
     const id = this.memberRequests().at(-1)?.id ?? 0
-    this.tell({ t: 'member', id, room: this.room.id, member })
+    this.tell({ t: 'member', id, room: this.keys.id, member })
   }
   /** Gives own frames back as a relay does, from the n-th of this connection on. */
   echo(firstSeq: number, from = 0): void {

@@ -1,7 +1,7 @@
 // The people of a run: real client engines with real keys, many in one process, that write down what stands on their
 // screens. Where a connection goes is the front's business; what it means is the judge's.
 import { randomBytes } from 'node:crypto'
-import { type Client, type ClientPorts, createClient, type SocketHandlers } from '@pychat/client-engine'
+import { type ClientPorts, createClient, type Room, type SocketHandlers } from '@pychat/client-engine'
 import { deriveRoom, type RoomKeys } from '@pychat/crypto'
 import { limits } from '@pychat/protocol'
 import WebSocket from 'ws'
@@ -118,8 +118,8 @@ function createMember(options: MemberOptions): Member {
   let dead = false
   let inRoom = false
 
-  const client: Client = createClient(
-    { url: 'ws://front', room: options.keys, username: options.name, software: 'chaos/1' },
+  const client = createClient(
+    { urls: ['ws://front'], software: 'chaos/1' },
     {
       openSocket: (_url, handlers) => openSocket(topology, handlers, connection, () => dead),
       random: (bytes) => new Uint8Array(randomBytes(bytes)),
@@ -134,14 +134,17 @@ function createMember(options: MemberOptions): Member {
       createOpener: options.createOpener,
     },
   )
+  const { keys } = options
+  const room = client.enter({ room: keys, root: keys.id, username: options.name, trusted: null })
   const now = () => performance.now()
-  const position = (): Place | null => client.position()
-  const listen: Client['on'] = (event, listener) =>
-    client.on(event, (value) => {
+  const position = (): Place | null => room.position()
+  const listen: Room['on'] = (event, listener) =>
+    room.on(event, (value) => {
       if (!dead) listener(value)
     })
 
-  listen('state', ({ state }) => {
+  client.on('state', ({ state }) => {
+    if (dead) return
     if (inRoom && (state === 'offline' || state === 'connecting')) {
       inRoom = false
       recorder.note(index, { kind: 'lost', at: now(), place: position() })
@@ -174,8 +177,8 @@ function createMember(options: MemberOptions): Member {
   for (const line of ['joined', 'left'] as const) {
     listen(line, ({ user }) => recorder.note(index, { kind: 'line', at: now(), line, who: user }))
   }
-  listen('stopped', ({ reason, sentence }) =>
-    recorder.note(index, { kind: 'stopped', at: now(), reason: `${reason}: ${sentence}` }),
+  listen('ended', ({ code, sentence }) =>
+    recorder.note(index, { kind: 'stopped', at: now(), reason: `${code}: ${sentence}` }),
   )
   client.start()
 
@@ -195,10 +198,10 @@ function createMember(options: MemberOptions): Member {
     send(bytes) {
       if (dead) return
       const message = history.invoke(index, now(), (number) => options.text(number, bytes))
-      const id = client.send(history.messages[message]?.text ?? '')
+      const id = room.send(history.messages[message]?.text ?? '')
       messageOf.set(id, message)
       // The engine refuses within the call, before its id is known here: what does not wait now was refused.
-      if (client.pending().some((each) => each.id === id)) return
+      if (room.pending().some((each) => each.id === id)) return
       messageOf.delete(id)
       recorder.fail(message, now())
     },
