@@ -39,6 +39,9 @@ export function relayUrl(text: string, insecure: boolean): Relay {
   }
   const bareV6 = scheme === undefined && isIP(typed) === 6 ? `[${typed}]` : typed
   const url = parsed(scheme === undefined ? `ws://${bareV6}` : typed)
+  if (/^pychat:/i.test(typed)) {
+    throw new UsageError('This is an invite, not a relay address: run "pychat join" and paste it there.')
+  }
   if (
     url === null ||
     url.hostname === '' ||
@@ -73,6 +76,31 @@ export function relayUrl(text: string, insecure: boolean): Relay {
   }
 }
 
+/**
+ * All addresses of an invite that may be used; what one may not use is left out as long as another one remains.
+ * @throws UsageError when none is left
+ */
+export function relayUrls(
+  texts: readonly string[],
+  insecure: boolean,
+): { urls: [string, ...string[]]; warning?: string } {
+  const relays: Relay[] = []
+  let refusal: unknown = new UsageError(
+    'This invite names no relay: give one with --relay, or ask for a new invite.',
+  )
+  for (const text of texts) {
+    try {
+      relays.push(relayUrl(text, insecure))
+    } catch (error) {
+      refusal = error
+    }
+  }
+  const [first, ...others] = relays.map(({ url }) => url)
+  if (first === undefined) throw refusal
+  const warning = relays.find((relay) => relay.warning !== undefined)?.warning
+  return { urls: [first, ...others], ...(warning === undefined ? {} : { warning }) }
+}
+
 function parsed(text: string): URL | null {
   try {
     return new URL(text)
@@ -81,37 +109,71 @@ function parsed(text: string): URL | null {
   }
 }
 
-export type Given = { relay?: string; server?: string; pin?: string; user?: string }
+export type Given = {
+  relay?: string
+  /** The whole line. */
+  invite?: string
+  server?: string
+  pin?: string
+  user?: string
+  words?: string
+}
+
+export type GivenFlags = {
+  relay?: string
+  server?: string
+  user?: string
+  pinFile?: string
+  inviteFile?: string
+}
 
 /**
- * Flags win over the environment; what is left out has to be asked for.
- * @throws UsageError when the PIN file cannot be read
+ * Flags win over the environment; what is left out has to be asked for. Beside an invite the environment's relay, server
+ * and PIN do not count: it names others.
+ * @param invited whether the way in is an invite, even if it is yet to be asked for
+ * @param readInput what `--invite-file -` is read from
+ * @throws UsageError when flags exclude each other, or a file cannot be used
  */
-export function givenSettings(
-  flags: { relay?: string; server?: string; user?: string; pinFile?: string },
+export async function givenSettings(
+  flags: GivenFlags,
   env: Record<string, string | undefined>,
-): Given {
+  invited: boolean,
+  readInput: () => Promise<string>,
+): Promise<Given> {
+  const byInvite = invited || flags.inviteFile !== undefined
+  if (byInvite && flags.server !== undefined) {
+    throw new UsageError('An invite names the server itself: leave out --server, or the invite.')
+  }
   const given: Given = {}
-  const relay = flags.relay ?? env['PYCHAT_RELAY']
-  const server = flags.server ?? env['PYCHAT_SERVER']
   const user = flags.user ?? env['PYCHAT_USER']
+  const relay = flags.relay ?? (byInvite ? '' : env['PYCHAT_RELAY'])
+  const server = flags.server ?? (byInvite ? '' : env['PYCHAT_SERVER'])
+  const pin = flags.pinFile === undefined ? (byInvite ? '' : env['PYCHAT_PIN']) : pinFromFile(flags.pinFile)
+  if (user) given.user = user
   if (relay) given.relay = relay
   if (server) given.server = server
-  if (user) given.user = user
-  if (flags.pinFile !== undefined) given.pin = pinFromFile(flags.pinFile)
-  else if (env['PYCHAT_PIN']) given.pin = env['PYCHAT_PIN']
+  if (pin) given.pin = pin
+  if (flags.inviteFile === '-') given.invite = await readInput()
+  else if (flags.inviteFile !== undefined) {
+    given.invite = readSecretFile(flags.inviteFile, '--invite-file', 'the invite')
+  }
   return given
 }
 
 function pinFromFile(path: string): string {
+  return readSecretFile(path, '--pin-file', 'the PIN')
+}
+
+/** @returns the file without its last line break @throws UsageError */
+export function readSecretFile(path: string, flag: string, what: string): string {
   let text: string
   try {
     text = readFileSync(path, 'utf8')
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
-    throw new UsageError(`The file of --pin-file cannot be read (${code}): check its path and rights.`)
+    throw new UsageError(`The file of ${flag} cannot be read (${code}): check its path and rights.`)
   }
-  const pin = text.replace(/\r?\n$/, '')
-  if (pin === '') throw new UsageError('The file of --pin-file is empty: write the PIN into its first line.')
-  return pin
+  const line = text.replace(/\r?\n$/, '')
+  if (line === '') throw new UsageError(`The file of ${flag} is empty: write ${what} into its first line.`)
+  return line
 }

@@ -24,7 +24,8 @@ function environment(extra: Record<string, string>): Record<string, string> {
   for (const [name, value] of Object.entries(process.env)) {
     if (value !== undefined && !name.startsWith('PYCHAT_') && name !== 'NO_COLOR') env[name] = value
   }
-  return { ...env, ...extra }
+  // A folder of its own: no test touches, or depends on, what its user keeps.
+  return { PYCHAT_STATE_DIR: temporaryFolder(), ...env, ...extra }
 }
 
 async function waitFor<T>(

@@ -1,7 +1,7 @@
 // What an address means, what counts as given, and what a typed line means.
 import { describe, expect, it } from 'vitest'
 import { helpText, readLine } from '../src/commands.ts'
-import { givenSettings, isLocalHost, relayUrl } from '../src/settings.ts'
+import { givenSettings, isLocalHost, relayUrl, relayUrls, UsageError } from '../src/settings.ts'
 import { errorSentence } from '../src/socket.ts'
 
 describe('a relay address', () => {
@@ -55,10 +55,34 @@ describe('a relay address', () => {
   })
 })
 
-it('takes flags before the environment, and empty values for not given', () => {
+describe('what was given', () => {
   const env = { PYCHAT_RELAY: 'a', PYCHAT_SERVER: 'b', PYCHAT_USER: '', PYCHAT_PIN: 'p' }
-  expect(givenSettings({ relay: 'c' }, env)).toEqual({ relay: 'c', server: 'b', pin: 'p' })
-  expect(() => givenSettings({ pinFile: '/does/not/exist' }, env)).toThrow(/ENOENT/)
+  const nothing = async () => ''
+
+  it('is taken from flags before the environment, and an empty value is none', async () => {
+    const given = await givenSettings({ relay: 'c' }, env, false, nothing)
+    expect(given).toEqual({ relay: 'c', server: 'b', pin: 'p' })
+  })
+
+  it('beside an invite is not taken from the environment, which is for another room', async () => {
+    const given = await givenSettings({ inviteFile: '-', user: 'Bob' }, env, false, async () => 'pychat:x')
+    expect(given).toEqual({ user: 'Bob', invite: 'pychat:x' })
+    expect(await givenSettings({ relay: 'c' }, env, true, nothing)).toEqual({ relay: 'c' })
+    await expect(givenSettings({ server: 'b' }, env, true, nothing)).rejects.toThrow(/leave out --server/)
+  })
+
+  it('in a file that cannot be read is said in one sentence', async () => {
+    await expect(givenSettings({ pinFile: '/does/not/exist' }, env, false, nothing)).rejects.toThrow(/ENOENT/)
+  })
+})
+
+it('takes of several relays those that may be used', () => {
+  const both = ['ws://chat.example.org', 'ws://192.168.1.20:8765']
+  expect(relayUrls(both, false)).toEqual({ urls: ['ws://192.168.1.20:8765'] })
+  expect(relayUrls(both, true)).toMatchObject({ urls: both, warning: expect.stringContaining('--insecure') })
+  expect(() => relayUrls(['ws://chat.example.org'], false)).toThrow(/--insecure/)
+  expect(() => relayUrls([], true)).toThrow(/names no relay/)
+  expect(() => relayUrls(['javascript:alert(1)'], true)).toThrow(UsageError)
 })
 
 describe('a typed line', () => {

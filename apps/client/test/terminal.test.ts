@@ -24,7 +24,7 @@ const bobJson = () => startPiped([...flags('Bob'), '--json'], pin)
 describe('questions', () => {
   it('come in the order relay, server name, PIN, username, and the PIN is never shown', async () => {
     const alice = startInTerminal([])
-    await alice.untilRow('Relay (Enter for localhost):')
+    await alice.untilRow('Relay or invite (Enter for localhost):')
     alice.type('ftp://nowhere\r')
     await alice.untilRow('begins with ws:// or wss://')
     alice.type(`${relay.url}\r`)
@@ -37,7 +37,7 @@ describe('questions', () => {
     await alice.untilRow('You are alone here.')
     await alice.untilRow('MyFriends>')
     expect(alice.raw()).not.toContain('topSecret')
-    const order = ['Relay (', 'Server name:', 'PIN (', 'Username:'].map((text) =>
+    const order = ['Relay or invite (', 'Server name:', 'PIN (', 'Username:'].map((text) =>
       alice.rows().findIndex((row) => row.includes(text)),
     )
     expect(order).toEqual([...order].sort((a, b) => a - b))
@@ -62,7 +62,7 @@ describe('questions', () => {
 
   it('end with Ctrl-C and exit code 130', async () => {
     const alice = startInTerminal([])
-    await alice.untilRow('Relay (')
+    await alice.untilRow('Relay or invite (')
     alice.type('\x03')
     expect(await alice.exited).toBe(130)
   })
