@@ -1,4 +1,4 @@
-import { CryptoInputError, displayName, normalizeName } from '@pychat/crypto'
+import { awayText, CryptoInputError, channelName, displayName, normalizeName } from '@pychat/crypto'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 
@@ -90,4 +90,51 @@ test('any text is either taken or refused with CryptoInputError', () => {
       codeOf(() => displayName(text))
     }),
   )
+})
+
+describe('channelName', () => {
+  test.each([
+    ['#dev', 'dev'],
+    [' Dev ', 'dev'],
+    ['Ｓtraße', 'straße'],
+    ['c'.repeat(32), 'c'.repeat(32)],
+  ])('makes %j the channel %j', (typed, name) => {
+    expect(channelName(typed)).toBe(name)
+    expect(channelName(name)).toBe(name)
+  })
+
+  test.each([
+    '',
+    ' ',
+    '#',
+    '##dev',
+    'a b',
+    'a/b',
+    'a,b',
+    'a#b',
+    'a\u202eb',
+    'c'.repeat(33),
+    'é'.repeat(17),
+    'ﷺ',
+  ])('refuses %j', (typed) => {
+    expect(codeOf(() => channelName(typed))).toBe('channel-name')
+  })
+})
+
+describe('awayText', () => {
+  test('is tidied as a name is, and may be empty or have joined emoji', () => {
+    expect(awayText('  at\n lunch ')).toBe('at lunch')
+    expect(awayText(' ')).toBe('')
+    expect(awayText('with 👩\u200d💻')).toBe('with 👩\u200d💻')
+    expect(awayText('x'.repeat(57))).toBe('x'.repeat(57))
+  })
+
+  test.each([
+    ['x'.repeat(58), 'away-too-long'],
+    ['é'.repeat(29), 'away-too-long'],
+    ['\u001b[2J', 'name-character'],
+    ['\u202eback', 'name-character'],
+  ])('refuses %j', (typed, code) => {
+    expect(codeOf(() => awayText(typed))).toBe(code)
+  })
 })
