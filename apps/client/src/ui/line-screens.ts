@@ -1,0 +1,58 @@
+// The screens that only write lines and only read lines, nothing redrawn: --plain for screen readers, dumb terminals,
+// pipes and logs; --json for scripts (docs/json-events.md).
+import { createInterface } from 'node:readline'
+import type { Screen, ScreenEvent } from '../chat/screen.ts'
+import { jsonLine } from '../sanitise.ts'
+import { noPaint } from './text/paint.ts'
+import { createTextLines } from './text/text-lines.ts'
+
+type Input = NodeJS.ReadableStream & { isTTY?: boolean }
+type Output = NodeJS.WritableStream & { isTTY?: boolean }
+
+export function createPlainScreen(input: Input, output: Output): Screen {
+  const lines = createTextLines({ paint: noPaint, mixed: true, write: (text) => output.write(`${text}\n`) })
+  const personal = input.isTTY === true && output.isTTY === true
+  return createLineScreen(input, personal, lines.show, lines.close)
+}
+
+export function createJsonScreen(input: Input, output: Output): Screen {
+  return createLineScreen(
+    input,
+    false,
+    (event) => output.write(`${jsonLine(event)}\n`),
+    () => {},
+  )
+}
+
+function createLineScreen(
+  input: Input,
+  personal: boolean,
+  show: (event: ScreenEvent) => void,
+  closed: () => void,
+): Screen {
+  const reader = createInterface({ input, terminal: false, crlfDelay: Number.POSITIVE_INFINITY })
+  reader.pause()
+  let open = true
+  return {
+    mixed: true,
+    personal,
+    show,
+    status: () => {},
+    alert: () => {},
+    listen({ line, ended }) {
+      reader.on('line', line)
+      reader.on('close', ended)
+      reader.resume()
+    },
+    pause: () => void reader.pause(),
+    resume: () => void reader.resume(),
+    renamed: () => {},
+    close() {
+      if (!open) return
+      open = false
+      closed()
+      reader.removeAllListeners()
+      reader.close()
+    },
+  }
+}
