@@ -1,6 +1,6 @@
 // Charters and rules: the vectors of the second implementation decide what is true and what is forged; here is also
 // what a pair answers. Signing is node:crypto, since this package has none.
-import { createHash, createPublicKey, generateKeyPairSync, type KeyObject, sign, verify } from 'node:crypto'
+import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import {
   type Charter,
@@ -26,22 +26,13 @@ import {
   rulesSignBytes,
   type SessionId,
   succeeds,
-  type Verifier,
   writeCharter,
   writeRules,
 } from '@pychat/protocol'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { refusalOf } from './verdict.ts'
-
-const verifier: Verifier = {
-  verify(publicKey, message, signature) {
-    const der = Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), publicKey])
-    const key = createPublicKey({ key: der, format: 'der', type: 'spki' })
-    return verify(null, message, key, signature)
-  },
-  sha256: (bytes) => createHash('sha256').update(bytes).digest(),
-}
+import { nodeVerifier as verifier } from './verifier.ts'
 
 type Vectors = {
   good: { name: string; pair: CharterPair }[]

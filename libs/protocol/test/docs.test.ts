@@ -9,6 +9,7 @@ import {
   closeTable,
   decodeClientControl,
   decodeHex,
+  decodeNotice,
   decodeRelayControl,
   deliveryHeaderBytes,
   drainReplySchema,
@@ -17,10 +18,14 @@ import {
   drainWithinMsMin,
   errorTable,
   frameHeaderBytes,
+  inviteSchema,
   limits,
   nodesReplySchema,
   paddingBucketsBytes,
+  provenMember,
+  readCharter,
   relayControlSchema,
+  rulesTextSchema,
   serversReplySchema,
   shortCode,
   shutdownReplySchema,
@@ -28,6 +33,7 @@ import {
   usersReplySchema,
 } from '@pychat/protocol'
 import { expect, test } from 'vitest'
+import { nodeVerifier } from './verifier.ts'
 
 const page = readFileSync(new URL('../../../docs/protocol.md', import.meta.url), 'utf8')
 
@@ -174,4 +180,68 @@ test('the worked example is what the vectors of the second implementation say', 
   expect(example).toContain(`name tag ${profile.tag}\n`)
   expect(example).toContain(`\n  ${frame.frame}\n`)
   expect(example).toContain(`\n  ${profile.sealed}\n`)
+})
+
+test('the worked example of members is what the second implementation says', () => {
+  const vectors = JSON.parse(
+    readFileSync(new URL('../../crypto/test/vectors/pychat-v1-people.json', import.meta.url), 'utf8'),
+  )
+  const [alice, bob] = vectors.keys
+  const [hers, his] = vectors.sessions
+  const example = section('### 13.1 Members and a private room').replaceAll(/\n {10,}/g, ' ')
+  const written = [...example.matchAll(/^(?=.* {2})(.{23})(.+)$/gm)].map(([, name, value]) => [
+    name?.trim(),
+    value,
+  ])
+  expect(written).toEqual([
+    ['prk of a room', vectors.prk],
+    ['roomId, and root', vectors.room.id],
+    ['deriveKey', vectors.room.deriveKey],
+    ['channel dev, roomId', vectors.channels.find((row: { name: string }) => row.name === 'dev').id],
+    ['moved, secret', vectors.moved.secret],
+    ['moved, roomId', vectors.moved.id],
+    ["Alice's identity", alice.identity],
+    ['entropy', alice.entropy],
+    ['recovery words', alice.words],
+    ['Ed25519 seed', alice.seed],
+    ['pk', alice.publicKey],
+    ['member id', alice.id],
+    ['session id', hers.id],
+    ['secret', hers.secret],
+    ['X25519 private key', hers.boxSeed],
+    ['X25519 public key', hers.boxPublicKey],
+    ['proof at join', `${hers.proof.slice(0, 64)} ${hers.proof.slice(64)}`],
+    ["Bob's pk", bob.publicKey],
+    ['session id', his.id],
+    ['X25519 private key', his.boxSeed],
+    ['X25519 public key', his.boxPublicKey],
+    ['words to compare', vectors.verifyWords[0].words],
+    ['their room, roomId', vectors.pairs[0].id],
+    ['sealKey', vectors.pairs[0].sealKey],
+    ["Alice's call", vectors.calls[0].body],
+  ])
+})
+
+test('the charters and proofs of the examples are true, as anybody can check who reads the page', () => {
+  const pairs = [...examples('client').map(decodeClientControl), ...examples('relay').map(decodeRelayControl)]
+  const charters = pairs.filter((message) => message.t === 'charter')
+  expect(charters).toHaveLength(2)
+  for (const { charter, rules, room } of charters) {
+    expect(readCharter({ charter, rules }, nodeVerifier, room).ops).toHaveLength(1)
+  }
+  const proven = pairs.flatMap((message) => {
+    if (message.t !== 'join' || message.key === undefined) return []
+    const { room, session, secret, key } = message
+    return [provenMember({ room, session, secret, key }, nodeVerifier)]
+  })
+  expect(proven).toEqual([expect.stringMatching(/^[0-9a-f]{32}$/)])
+})
+
+test('the page shows what members tell each other inside sealed bytes, each example valid', () => {
+  for (const line of examples('rules')) rulesTextSchema.parse(JSON.parse(line))
+  for (const line of examples('invite')) inviteSchema.parse(JSON.parse(line))
+  const notices = examples('notice').map((line) => decodeNotice(new TextEncoder().encode(line))?.t)
+  expect(notices).toEqual(['act', 'channel', 'offer'])
+  expect(examples('rules')).toHaveLength(1)
+  expect(examples('invite')).toHaveLength(2)
 })
