@@ -1,6 +1,7 @@
 // The public door of the session engine: one client in its rooms, without a screen, a clock or a network of its own.
 export { ChatRefusal, type ChatRefusalCode } from './chat-refusal.ts'
 export { type Client, type ClientOptions, createClient } from './client.ts'
+export { type CommunityPorts, createCommunity } from './community/community.ts'
 export type {
   ActName,
   BanLine,

@@ -145,6 +145,16 @@ export function createChannels(ports: ChannelPorts): Channels {
     ports.changed()
   }
 
+  function entered(channel: Channel, parent: RoomKeys): Room | null {
+    try {
+      return ports.enter(channelRoom(parent, channel.name))
+    } catch (error) {
+      if (!(error instanceof ChatRefusal)) throw error
+      end(channel, error.message)
+      return null
+    }
+  }
+
   function carryLater(channel: Channel) {
     const rank = ports.rules()?.rank ?? 'member'
     if (rank === 'member' || !channel.room.inside || channel.cancelCarry !== null) return
@@ -190,7 +200,8 @@ export function createChannels(ports: ChannelPorts): Channels {
     follow(parent) {
       for (const channel of [...open.values()]) {
         const from = channel.room
-        const next = ports.enter(channelRoom(parent, channel.name))
+        const next = entered(channel, parent)
+        if (next === null) continue
         const present = new Set(from.users().map(({ session }) => session))
         before.push(from)
         let arrived = false

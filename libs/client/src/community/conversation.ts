@@ -211,8 +211,7 @@ export function createConversation(firstView: View, ports: ConversationPorts): C
     on('failed', (event) => {
       if (event.kind !== frameKinds.text) return
       const item = handing ?? find(to, event.id)
-      // A room may be left for another one: what it did not take is tried there.
-      if (item !== undefined) fail(item, event.reason, event.retry || item.at !== null)
+      if (item !== undefined) fail(item, event.reason, event.retry)
       flush()
     })
     on('ended', () => {

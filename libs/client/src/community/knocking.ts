@@ -1,7 +1,14 @@
 // The door of a room that has moved: who was away stands there and knocks, owner and ops hear it and let in whom they
 // know. Owner and ops themselves are let in without being asked for: their key says who they are.
 import { frameKinds, normalizeName, type Random, type RoomKeys, sealMove } from '@pychat/crypto'
-import { decodeHex, type MemberId, type PublicKey, type Rank, type SessionId } from '@pychat/protocol'
+import {
+  decodeHex,
+  type MemberId,
+  type PublicKey,
+  type Rank,
+  type RoomId,
+  type SessionId,
+} from '@pychat/protocol'
 import { ChatRefusal } from '../chat-refusal.ts'
 import type { ClientPorts } from '../ports.ts'
 import type { Room } from '../room.ts'
@@ -27,6 +34,7 @@ type Knock = { from: Watched; session: SessionId; at: number }
 export type Knocking = {
   /** Looks after a room behind from now on. */
   watch(room: Room, saying?: Saying): void
+  isWatched(room: RoomId): boolean
   /** A room behind is not looked after any more: this person's rank has gone. */
   unwatch(): void
   /** @throws rejects with ChatRefusal */
@@ -100,6 +108,7 @@ export function createKnocking(ports: KnockingPorts): Knocking {
         if (kind === frameKinds.knock && !own && watched.includes(one)) heard(one, session)
       })
     },
+    isWatched: (id) => watched.some(({ room }) => room.keys.id === id && !room.ended),
     unwatch() {
       for (const { room } of watched.splice(0)) void room.leave()
       knocks.clear()

@@ -18,7 +18,6 @@ import {
   type MemberId,
   type PublicKey,
   rank,
-  succeeds,
 } from '@pychat/protocol'
 import { ChatRefusal } from '../chat-refusal.ts'
 import type { ClientPorts } from '../ports.ts'
@@ -47,6 +46,8 @@ export type Home = {
 
 export type Moving = {
   readonly home: Home
+  /** On the way to another one. */
+  readonly underWay: boolean
   /** A frame of kind `move` in a room that is, or was, the home. */
   heard(room: Room, origin: Origin, body: Uint8Array): void
   /** @throws rejects with ChatRefusal */
@@ -97,7 +98,8 @@ export function createMoving(
   function follow(secret: string, prepared: Home | null, by: string) {
     if (next !== null || home.secret === secret) return
     const before = home
-    const to = prepared ?? homeOf(movedRoom(decodeHex(secret)), secret, null)
+    const to = prepared ?? entered(secret, by)
+    if (to === null) return
     const going = { home: to, arrived: false }
     next = going
     if (prepared === null) ports.conversation.expect(to.room)
@@ -106,17 +108,12 @@ export function createMoving(
     if (prepared === null) emit('moving', { by })
     const arrive = () => {
       if (going.arrived || next !== going || !to.room.inside) return
-      const [old, fresh] = [before.room.charter(), to.room.charter()]
-      if (old !== null && fresh !== null && succeeds(old, fresh) === 'foreign') {
-        emit('warning', { code: 'charter-foreign', sentence: foreignSentence })
-        giveUp(going)
-        return
-      }
       going.arrived = true
       next = null
       home = to
       record.save([...record.secrets(), secret], record.moving() === secret ? null : record.moving())
-      emit('moved', { room: to.keys.shortId, carried: fresh?.rules.admitted.size || to.room.count })
+      const carried = to.room.charter()?.rules.admitted.size || to.room.count
+      emit('moved', { room: to.keys.shortId, carried })
       ports.bind(to)
       ports.conversation.move(to.room, ({ session }) => present.has(session))
       ports.arrived(before)
@@ -125,13 +122,28 @@ export function createMoving(
         ports.settled(before)
       })
     }
-    to.room.on('ready', arrive)
+    to.room.on('ready', ({ charter }) => {
+      if (charter !== 'foreign' || going.arrived) return arrive()
+      emit('warning', { code: 'charter-foreign', sentence: foreignSentence })
+      giveUp(going)
+    })
     to.room.on('ended', ({ sentence }) => {
       if (going.arrived || next !== going) return
       emit('locked-out', { sentence: `The room has moved, and this client could not follow: ${sentence}` })
       giveUp(going)
     })
     arrive()
+  }
+  function entered(secret: string, by: string): Home | null {
+    try {
+      return homeOf(movedRoom(decodeHex(secret)), secret, home.room.charter()?.pair ?? null)
+    } catch (error) {
+      if (!(error instanceof ChatRefusal)) throw error
+      emit('locked-out', {
+        sentence: `${by} moved the room, and this client cannot follow: ${error.message}`,
+      })
+      return null
+    }
   }
   function giveUp(going: { home: Home; arrived: boolean }) {
     if (next === going) next = null
@@ -153,7 +165,7 @@ export function createMoving(
       throw new ChatRefusal('offline', 'You are not in the room now; try again when you are.')
 
     const secret = record.moving() ?? encodeHex(ports.random(32))
-    const to = homeOf(movedRoom(decodeHex(secret)), secret, null)
+    const to = homeOf(movedRoom(decodeHex(secret)), secret, charter.pair)
     ports.conversation.expect(to.room)
     let told = false
     const moved = new Promise<void>((done, failed) => {
@@ -219,6 +231,9 @@ export function createMoving(
   return {
     get home() {
       return home
+    },
+    get underWay() {
+      return next !== null || rekeying !== null
     },
     heard(room, origin, body) {
       if (room !== home.room) return

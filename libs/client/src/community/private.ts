@@ -89,10 +89,11 @@ export function createPrivateTalks(ports: PrivatePorts): PrivateTalks {
 
   function begin(parent: Room, user: User, keys: RoomKeys): Talk {
     const view: View = { kind: 'private', user: user.name }
+    const room = ports.enter(keys)
     const talk: Talk = {
       peer: peerOf(user),
       parent,
-      room: ports.enter(keys),
+      room,
       conversation: ports.conversation(view, () => lostReason(talk)),
       opened: false,
       calledAt: null,
@@ -140,9 +141,9 @@ export function createPrivateTalks(ports: PrivatePorts): PrivateTalks {
   /** Another session of the same person, after a restart of their client. */
   function rebind(talk: Talk, parent: Room, user: User, keys: RoomKeys) {
     const before = talk.room
+    talk.room = ports.enter(keys)
     talk.peer = peerOf(user)
     talk.parent = parent
-    talk.room = ports.enter(keys)
     talk.calledAt = null
     talk.unheard = []
     talk.conversation.wait(callingSentence(talk))
@@ -191,7 +192,7 @@ export function createPrivateTalks(ports: PrivatePorts): PrivateTalks {
       // After a move the same client has another session there, and comes back here by itself if it is alive.
       if (talk.parent !== parent && waitedMs < callAgainMs) return
       const keys = pairWith(parent, found)
-      if (keys !== null) rebind(talk, parent, found, keys)
+      if (keys !== null) tryTo(() => rebind(talk, parent, found, keys))
     } else if (talk.parent === parent && talk.room.inside) call(talk)
   }
   function call(talk: Talk) {
@@ -239,6 +240,32 @@ export function createPrivateTalks(ports: PrivatePorts): PrivateTalks {
     if (count === 0) return {}
     const which = count === 1 ? 'The last message' : `The last ${count} messages`
     return { reason: `${which} may not have reached ${talk.peer.name}.` }
+  }
+
+  function answer(parent: Room, user: User, keys: RoomKeys) {
+    const known = talks.get(keyOf(user.name))
+    if (known?.room.keys.id === keys.id) return check(known)
+    tryTo(() => {
+      if (known === undefined) {
+        makeRoom()
+        begin(parent, user, keys)
+        return
+      }
+      if (known.peer.publicKey !== user.publicKey) {
+        // Somebody else under the name: shown with a warning, and not written to by mistake.
+        known.conversation.failWaiting(doubtSentence(known))
+        known.doubtful = known.opened
+      }
+      rebind(known, parent, user, keys)
+    })
+  }
+  /** In too many rooms, or just leaving this one: there will be another call. */
+  function tryTo(enter: () => void) {
+    try {
+      enter()
+    } catch (error) {
+      if (!(error instanceof ChatRefusal)) throw error
+    }
   }
 
   /** Too many that others began: the one that began first has to go. */
@@ -302,18 +329,7 @@ export function createPrivateTalks(ports: PrivatePorts): PrivateTalks {
       if (user === null || user.self || ports.isHidden(user.memberId)) return
       const keys = pairWith(parent, user)
       if (keys === null || !isCalled(parent.keys, keys, session, parent.ownSession.id, body)) return
-      const known = talks.get(keyOf(user.name))
-      if (known === undefined) {
-        makeRoom()
-        begin(parent, user, keys)
-      } else if (known.room.keys.id === keys.id) check(known)
-      else if (known.peer.publicKey === user.publicKey) rebind(known, parent, user, keys)
-      else {
-        // Somebody else under the name: shown with a warning, and not written to by mistake.
-        known.conversation.failWaiting(doubtSentence(known))
-        known.doubtful = known.opened
-        rebind(known, parent, user, keys)
-      }
+      answer(parent, user, keys)
     },
     look() {
       for (const talk of [...talks.values()]) check(talk)
