@@ -2,6 +2,7 @@
 import type { ClientSocket, SocketHandlers } from '@pychat/client-engine'
 import { limits } from '@pychat/protocol'
 import WebSocket from 'ws'
+import { isLocalHost } from './settings.ts'
 
 const handshakeTimeoutMs = 10_000
 const closeTimeoutMs = 2000
@@ -52,14 +53,15 @@ const certificateCodes = new Set([
 export function errorSentence(error: Error, url: string): string {
   const { host, hostname } = new URL(url)
   const code = 'code' in error ? String(error.code) : ''
-  if (code === 'ECONNREFUSED') return `Nothing answers at ${host}: is the relay running there?`
+  if (code === 'ECONNREFUSED')
+    return `Nothing answers at ${host}: is the relay running there?${hosted(hostname)}`
   if (code === 'ENOTFOUND') return `No machine is known as ${hostname}: check the relay address.`
   if (code === 'EAI_AGAIN') return `The name ${hostname} cannot be looked up right now: check the network.`
   if (['ENETUNREACH', 'EHOSTUNREACH', 'ENETDOWN', 'EADDRNOTAVAIL'].includes(code)) {
-    return `There is no way to ${host} from here: check the network.`
+    return `There is no way to ${host} from here: check the network.${hosted(hostname)}`
   }
   if (code === 'ETIMEDOUT' || error.message.includes('handshake has timed out')) {
-    return `${host} does not answer: check the address, and whether a firewall is in the way.`
+    return `${host} does not answer: check the address, and whether a firewall is in the way.${hosted(hostname)}`
   }
   if (certificateCodes.has(code)) {
     return `The certificate of ${hostname} cannot be trusted (${code}): ask who runs the relay.`
@@ -72,4 +74,11 @@ export function errorSentence(error: Error, url: string): string {
     return `The relay at ${host} is too busy right now (HTTP ${status}).`
   if (status) return `What answers at ${host} is not a PyChat relay (HTTP ${status}): check the address.`
   return `The connection to ${host} failed${code ? ` (${code})` : ''}.`
+}
+
+/** On a local network the relay may be somebody's program that has ended without a word. */
+function hosted(hostname: string): string {
+  const here = hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.')
+  if (here || !isLocalHost(hostname)) return ''
+  return ' If somebody hosted this room there, ask them for a new invite, or host it yourself with "pychat host".'
 }

@@ -52,11 +52,19 @@ export type Piped = {
   events(): Event[]
   until(fits: (event: Event) => boolean, withinMs?: number): Promise<Event>
   untilText(text: string, withinMs?: number): Promise<void>
+  /** As a machine that loses its power. */
+  kill(): void
   exited: Promise<number | null>
 }
 
-export function startPiped(args: readonly string[], env: Record<string, string> = {}): Piped {
-  const child = spawn(process.execPath, [bin, ...args], {
+/** @param through a command that runs the program elsewhere, e.g. in a network namespace */
+export function startPiped(
+  args: readonly string[],
+  env: Record<string, string> = {},
+  through: readonly string[] = [],
+): Piped {
+  const [command = '', ...rest] = [...through, process.execPath, bin, ...args]
+  const child = spawn(command, rest, {
     env: environment(env),
     stdio: ['pipe', 'pipe', 'pipe'],
   })
@@ -80,6 +88,7 @@ export function startPiped(args: readonly string[], env: Record<string, string> 
   return {
     say: (line) => void child.stdin.write(`${line}\n`),
     end: () => void child.stdin.end(),
+    kill: () => void child.kill('SIGKILL'),
     stdout: () => stdout,
     stderr: () => stderr,
     events,
@@ -114,9 +123,11 @@ export function startInTerminal(
   args: readonly string[],
   env: Record<string, string> = {},
   size = { cols: 80, rows: 24 },
+  through: readonly string[] = [],
 ): Screened {
   const screen = new headless.Terminal({ ...size, allowProposedApi: true, scrollback: 1000 })
-  const pty = spawnPty(process.execPath, [bin, ...args], {
+  const [command = '', ...rest] = [...through, process.execPath, bin, ...args]
+  const pty = spawnPty(command, rest, {
     ...size,
     name: env['TERM'] ?? 'xterm-256color',
     env: environment({ TERM: 'xterm-256color', ...env }),

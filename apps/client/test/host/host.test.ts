@@ -1,0 +1,98 @@
+// "pychat host" on a local network without internet: two others join by the printed invite, and hear of its end.
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { endPrograms, startInTerminal, startPiped } from '../program.ts'
+import { createLan, type Lan } from '../support/lan.ts'
+
+let lan: Lan | { missing: string }
+beforeAll(() => {
+  lan = createLan()
+})
+afterEach(endPrograms)
+afterAll(() => {
+  if ('remove' in lan) lan.remove()
+})
+
+const inviteIn = (text: string) => /pychat:[A-Za-z0-9_-]+\.[a-z2-7]{6}/.exec(text)?.[0]
+const hostFlags = ['host', '--server', 'MyFriends', '--user', 'Alice']
+
+describe('a host on a local network', () => {
+  it('lets others in by the printed invite, and at its end everybody is told what to do', async ({
+    skip,
+  }) => {
+    if ('missing' in lan) return skip(lan.missing)
+    const [first, second, third] = lan.machines
+    const alice = startInTerminal(hostFlags, {}, { cols: 100, rows: 50 }, first.through)
+    await alice.untilRow('PIN (hidden')
+    alice.type('\r')
+    await alice.untilRow(`ws://${first.address}:8765`)
+    await alice.untilRow('paste this invite')
+    await alice.untilRow('You are alone here.')
+    const invite = inviteIn(alice.raw().replaceAll(/[\r\n]/g, '')) ?? ''
+    expect(alice.raw()).toContain('▀')
+
+    const bob = startPiped(['join', '--user', 'Bob', '--json'], {}, second.through)
+    bob.say(invite)
+    await bob.until(({ type }) => type === 'ready')
+    const carol = startInTerminal(['join', '--user', 'Carol'], {}, undefined, third.through)
+    await carol.untilRow('Invite (')
+    carol.type(`${invite.slice(0, 40)}\r${invite.slice(40)}\r`)
+    await bob.until(({ type, user }) => type === 'joined' && user === 'Carol')
+    expect(carol.raw()).not.toContain(invite.slice(8, 30))
+
+    carol.type('Hello from the sofa\r')
+    await alice.untilRow('Hello from the sofa')
+    bob.say('Hello from the kitchen')
+    await carol.untilRow('Hello from the kitchen')
+
+    alice.type('/quit\r')
+    expect(await alice.exited).toBe(0)
+    await alice.untilRow('everybody who was in it was told')
+    const told = await bob.until(({ type, state }) => type === 'state' && state === 'offline')
+    expect(told['text']).toMatch(/The host ended this room: ask for a new invite, or host it yourself/)
+    await carol.untilRow('The host ended this room')
+
+    // The same person hosts again: everybody is back by themselves.
+    const again = startPiped([...hostFlags, '--json'], { PYCHAT_PIN: pinOf(invite) }, first.through)
+    await again.until(({ type, user }) => type === 'joined' && user === 'Bob', 30_000)
+    bob.say('You are back!')
+    await again.until(({ type, text }) => type === 'message' && text === 'You are back!')
+  }, 90_000)
+
+  it('that dies without a word leaves the others with what to do', async ({ skip }) => {
+    if ('missing' in lan) return skip(lan.missing)
+    const [first, second] = lan.machines
+    const alice = startPiped([...hostFlags, '--json'], { PYCHAT_PIN: 'secret123' }, first.through)
+    await alice.until(({ type }) => type === 'ready')
+    const bob = startPiped(['join', '--user', 'Bob', '--json'], {}, second.through)
+    bob.say(inviteIn(alice.stderr()) ?? '')
+    await bob.until(({ type }) => type === 'ready')
+    alice.kill()
+    const told = await bob.until(
+      ({ type, text }) => type === 'state' && String(text).includes('Nothing answers'),
+    )
+    expect(told['text']).toMatch(/ask them for a new invite, or host it yourself with "pychat host"/)
+  }, 60_000)
+})
+
+function pinOf(invite: string): string {
+  const json = Buffer.from(invite.slice('pychat:'.length).split('.')[0] ?? '', 'base64url').toString('utf8')
+  return String((JSON.parse(json) as { pin: unknown }).pin)
+}
+
+describe('without any network', () => {
+  it('a host takes another port when the usual one is taken, and says that only this machine can join', async () => {
+    const alice = startPiped([...hostFlags, '--json'], { PYCHAT_PIN: 'secret123' })
+    await alice.until(({ type }) => type === 'ready')
+    const other = startPiped(['host', '--server', 'Other', '--user', 'Alice', '--json'], {
+      PYCHAT_PIN: 'secret123',
+    })
+    await other.until(({ type }) => type === 'ready')
+    expect(inviteIn(other.stderr())).toBeTruthy()
+    const taken = startPiped(['host', '--server', 'X', '--user', 'A', '--port', '8765'], {
+      PYCHAT_PIN: 'secret123',
+    })
+    expect(await taken.exited).toBe(2)
+    expect(taken.stderr()).toMatch(/already listens on .*8765; stop it or choose another port/)
+    expect(taken.stdout()).toBe('')
+  }, 60_000)
+})
