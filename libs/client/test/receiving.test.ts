@@ -78,6 +78,20 @@ describe('coming back', () => {
     expect(world.client.state).toBe('online')
   })
 
+  it('asks again for the page of its join when the relay cannot give it now', () => {
+    world.enter([bob.member])
+    const frames = say('a', 'b')
+    world.lose()
+    world.enter([bob.member], { seq: 2 })
+    const { id } = world.lastJoin()
+    world.tell({ t: 'refused', id, code: 'too-fast', message: '', retryMs: 1000 })
+    world.pass(2000)
+    expect(world.logRequests()).toMatchObject([{ epoch: epochA, seq: 0 }])
+    world.answerLog(frames)
+    expect(world.texts()).toEqual(heard('a', 'b'))
+    expect(world.client.state).toBe('online')
+  })
+
   it('leaves a relay that owes it the answer of its join for 10 s', () => {
     world.enter([bob.member], { seq: 7 })
     world.lose()

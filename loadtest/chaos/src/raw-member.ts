@@ -142,7 +142,8 @@ export class RawMember {
         this.#join()
         return
       case 'refused':
-        if (message.id === this.#request) setTimeout(() => this.#join(), message.retryMs ?? 1000)
+        if (message.id !== this.#request) return
+        setTimeout(() => (this.inRoom ? this.#askAgain() : this.#join()), message.retryMs ?? 1000)
         return
       case 'joined':
         this.inRoom = true
@@ -198,6 +199,11 @@ export class RawMember {
   #ask(): void {
     if (this.#asking || !this.inRoom) return
     this.#asking = true
+    this.#askAgain()
+  }
+
+  #askAgain(): void {
+    if (!this.inRoom) return
     this.#request += 1
     this.#say({ t: 'log', id: this.#request, room: this.room, epoch: this.#epoch, seq: this.#seq })
   }

@@ -43,6 +43,12 @@ export function nodeOf(owner: Owner): NodeId {
 export type RosterEntry = Member & { owner: Owner }
 export type RosterPage = { entries: RosterEntry[]; next: string | null }
 
+/** Somebody who asks for a room, and who holds the session once it is in. */
+export type Joiner = { request: JoinRequest; owner: Owner }
+
+/** More joins than that are more than one call: a script keeps everybody else of its server waiting. */
+export const joinsPerCallMax = 16
+
 export type JoinAnswer =
   | {
       answer: 'ok'
@@ -68,11 +74,16 @@ export type LogAnswer =
 
 /** Each throws StoreError unreachable while the server of the room is away, or was left behind by a failover. */
 export interface Scripts {
+  /**
+   * @param joiners of this room, at most joinsPerCallMax; they come in one after the other
+   * @returns one answer each; all of them show the room as it is afterwards
+   */
   roomJoin(
     keys: RoomKeys,
-    request: JoinRequest,
-    state: { owner: Owner; now: number; epoch: Epoch; membersMax: number; oldestAt: number },
-  ): Promise<JoinAnswer>
+    room: RoomId,
+    joiners: readonly Joiner[],
+    state: { now: number; epoch: Epoch; membersMax: number; oldestAt: number },
+  ): Promise<JoinAnswer[]>
   /** @returns whether there was somebody to leave */
   roomLeave(
     keys: RoomKeys,
@@ -182,18 +193,12 @@ export function createScripts(server: (slot: number) => StoreServer, log: LogLim
   }
 
   return {
-    async roomJoin(keys, request, { owner, now, epoch, membersMax, oldestAt }) {
-      const { room, session, tag, proof, profile, counter, after } = request
+    async roomJoin(keys, room, joiners, { now, epoch, membersMax, oldestAt }) {
       const at = server(keys.slot)
       const reply = (await call(
         at,
         'room_joinBuffer',
         ...keys.all,
-        session,
-        tag,
-        owner,
-        proof,
-        profile,
         now,
         headOf(room, epoch),
         membersMax,
@@ -201,31 +206,18 @@ export function createScripts(server: (slot: number) => StoreServer, log: LogLim
         limits.rosterPageMembersMax,
         epoch,
         at.replicationId,
-        counter,
         youngLogMs,
-        after?.epoch ?? '',
-        after?.seq ?? 0,
         joinPageFramesMax,
         joinPageBytesMax,
         oldestAt,
-      )) as [Buffer, ...(Buffer | number)[], Buffer[], LogReply | []]
+        ...joiners.flatMap(({ request, owner }) => {
+          const { session, tag, proof, profile, counter, after } = request
+          return [session, tag, owner, proof, profile, counter, after?.epoch ?? '', after?.seq ?? 0]
+        }),
+      )) as JoinReply
       await safe(at)
-      const [answer, ...rest] = reply
-      const word = answer.toString('latin1')
-      if (word === 'taken') return { answer: word, owner: String(rest[0]) }
-      if (word === 'session' || word === 'full') return { answer: word }
-      if (word === 'stale') return stale(at)
-      const [epochNow, seq, counterNow, start, count, roster, page] = rest
-      return {
-        answer: 'ok',
-        epoch: String(epochNow) as Epoch,
-        seq: Number(seq),
-        counter: Number(counterNow),
-        start: Number(start),
-        count: Number(count),
-        roster: readRoster((roster as Buffer[]).map((each) => each.toString('latin1'))),
-        page: readJoinPage(page as LogReply | []),
-      }
+      if (reply.length === 0) return stale(at)
+      return readJoins(reply)
     },
     async roomLeave(keys, room, session, owner, why, now, keepMs) {
       return (
@@ -310,10 +302,42 @@ function readLog([answer, epoch, seq, missed, more, ...deliveries]: LogReply): L
   return { answer: 'page', ...at, missed, more: more === 1, deliveries }
 }
 
-const isPage = (reply: LogReply | []): reply is LogReply => reply.length > 0
+/** Of room_join.lua: the room, its pages, and one answer each; nothing when the server was left behind. */
+type JoinReply =
+  | []
+  | [
+      epoch: Buffer,
+      seq: Buffer,
+      count: number,
+      roster: Buffer[],
+      pages: LogReply[],
+      answers: (Buffer | number)[][],
+    ]
 
-function readJoinPage(reply: LogReply | []): LogPage | null {
-  if (!isPage(reply)) return null
+function readJoins([epoch, seq, count, roster = [], pages = [], answers = []]: JoinReply): JoinAnswer[] {
+  const room = {
+    epoch: String(epoch) as Epoch,
+    seq: Number(seq),
+    count: count ?? 0,
+    roster: readRoster(roster.map((each) => each.toString('latin1'))),
+  }
+  const read = pages.map(readJoinPage)
+  return answers.map(([word, ...rest]) => {
+    const answer = String(word)
+    if (answer === 'taken') return { answer, owner: String(rest[0]) }
+    if (answer === 'session' || answer === 'full') return { answer }
+    const [counter, start, page] = rest.map(Number)
+    return {
+      answer: 'ok',
+      ...room,
+      counter: counter ?? 0,
+      start: start ?? 0,
+      page: read[(page ?? 0) - 1] ?? null,
+    }
+  })
+}
+
+function readJoinPage(reply: LogReply): LogPage {
   const log = readLog(reply)
   if (log.answer !== 'page') throw new Error(`room_join answered with a log that is ${log.answer}`)
   const { epoch, seq, missed, more, deliveries } = log

@@ -16,6 +16,8 @@ import type { Lease } from '../redis/lease.ts'
 import { createLogReader } from '../redis/log-reader.ts'
 import {
   type JoinAnswer,
+  type Joiner,
+  joinsPerCallMax,
   nodeOf,
   type Owner,
   ownerOf,
@@ -64,17 +66,21 @@ const kinds = {
   delivery: 1,
   /** A control message for members. */
   control: 2,
-  /** {session, owner, was} for nodes: a join took place, the session's former owner being `was`, or "". */
+  /** A list of {session, owner, was} for nodes: joins took place, each session's former owner being `was`, or "". */
   joined: 3,
 } as const
 
 type PendingJoin = { owner: Owner; marked: boolean; replaced: boolean }
+
+/** A join that goes to the store with the others of its room and loop turn. */
+type AskingJoin = Joiner & { answered(answer: JoinAnswer): void; failed(error: unknown): void }
 
 type LocalRoom = {
   id: RoomId
   keys: RoomKeys
   members: Map<SessionId, LocalMember>
   joining: Set<PendingJoin>
+  asking: AskingJoin[]
   /** Registered and subscribed, or on the way there. */
   ready: Promise<void> | null
   /** Whom local clients were told of, with the start of the profile. */
@@ -144,6 +150,7 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
         keys: roomKeys(keyPrefix, id),
         members: new Map(),
         joining: new Set(),
+        asking: [],
         ready: null,
         known: new Map(),
         holds: 0,
@@ -245,11 +252,15 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
   }
 
   function joinedSomewhere(room: LocalRoom, message: Buffer): void {
-    const { session, owner, was } = JSON.parse(message.toString('latin1', 1)) as {
+    const joins = JSON.parse(message.toString('latin1', 1)) as {
       session: SessionId
       owner: Owner
       was: Owner
-    }
+    }[]
+    for (const { session, owner, was } of joins) tookPlace(room, session, owner, was)
+  }
+
+  function tookPlace(room: LocalRoom, session: SessionId, owner: Owner, was: Owner): void {
     let former: PendingJoin | null = null
     for (const join of room.joining) {
       if (join.owner === was) former = join
@@ -367,17 +378,37 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
     return { session, tag, profile, counter, since }
   }
 
-  async function ask(room: LocalRoom, request: JoinRequest, owner: Owner): Promise<JoinAnswer> {
-    const attempt = () => {
-      connections.cork()
-      return scripts.roomJoin(room.keys, request, {
-        owner,
+  /** One call of the store for all who ask for the room in this moment. */
+  function askTogether(room: LocalRoom, joiner: Joiner): Promise<JoinAnswer> {
+    return new Promise((answered, failed) => {
+      room.asking.push({ ...joiner, answered, failed })
+      if (room.asking.length === 1) queueMicrotask(() => askAll(room))
+    })
+  }
+
+  function askAll(room: LocalRoom): void {
+    connections.cork()
+    while (room.asking.length > 0) {
+      const asking = room.asking.splice(0, joinsPerCallMax)
+      const state = {
         now: now(),
         epoch: encodeHex(options.random(8)) as Epoch,
         membersMax: options.roomMembersMax,
         oldestAt: oldestAt(),
-      })
+      }
+      scripts.roomJoin(room.keys, room.id, asking, state).then(
+        (answers) => {
+          for (const [i, answer] of answers.entries()) asking[i]?.answered(answer)
+        },
+        (error: unknown) => {
+          for (const { failed } of asking) failed(error)
+        },
+      )
     }
+  }
+
+  async function ask(room: LocalRoom, request: JoinRequest, owner: Owner): Promise<JoinAnswer> {
+    const attempt = () => askTogether(room, { request, owner })
     const answer = await attempt()
     if (answer.answer !== 'taken') return answer
     const holder = nodeOf(answer.owner)

@@ -36,8 +36,8 @@ export type LogLimits = { messagesMax: number; bytesMax: number; ageMs: number }
 export const youngLogMs = 30_000
 
 /**
- * Bounds of the page of the log that a join is answered with. Smaller than those of a `log` request: a join cannot share
- * it with others who ask the same, and joins come by the thousand.
+ * Bounds of the page of the log that a join is answered with. Smaller than those of a `log` request: joins come
+ * by the thousand, and each page lies in memory until it is sent.
  */
 export const joinPageFramesMax = 64
 export const joinPageBytesMax = 65_536

@@ -1,16 +1,20 @@
-// Lets joins through in the order in which they came, at most so many a second: after a node died thousands of clients
-// join at once, and the store has to serve those who are chatting meanwhile.
+// Lets joins through in the order in which their rooms came, at most so many a second: after a node died thousands of
+// clients join at once, and the store has to serve those who are chatting meanwhile. Whoever waits for the same room
+// passes together, since the store takes them together.
+import type { RoomId } from '@pychat/protocol'
 import { TokenBucket } from './token-bucket.ts'
 
 export type JoinQueue = {
   /** Resolves when it is the caller's turn. */
-  turn(): Promise<void>
+  turn(room: RoomId): Promise<void>
 }
 
 /** Short: what passes at once keeps everybody else of the node waiting. */
 const sliceMs = 10
 /** What may pass at once after a quiet time, in seconds' worth. */
 const burstSeconds = 0.05
+/** Of one room: no more than the store takes in one call (joinsPerCallMax). */
+const togetherMax = 16
 
 /** @param now milliseconds on a monotonic clock  @param setTimer calls back once */
 export function createJoinQueue(
@@ -18,21 +22,23 @@ export function createJoinQueue(
   now: () => number,
   setTimer: (fn: () => void, ms: number) => unknown = setTimeout,
 ): JoinQueue {
-  const bucket = new TokenBucket(perSecond, Math.max(1, perSecond * burstSeconds), now())
-  const waiting: (() => void)[] = []
-  let next = 0
+  const burst = Math.max(1, perSecond * burstSeconds)
+  const bucket = new TokenBucket(perSecond, burst, now())
+  /** In the order in which rooms came. */
+  const waiting = new Map<RoomId, (() => void)[]>()
   let timed = false
 
   function serve(): void {
     timed = false
-    while (next < waiting.length && bucket.take(1, now()) === 0) {
-      waiting[next]?.()
-      next += 1
+    for (const [room, turns] of waiting) {
+      const count = Math.min(turns.length, togetherMax, Math.floor(burst))
+      if (bucket.take(count, now()) > 0) break
+      waiting.delete(room)
+      // The rest of a large room waits behind the other rooms.
+      if (count < turns.length) waiting.set(room, turns.slice(count))
+      for (const pass of turns.slice(0, count)) pass()
     }
-    if (next === waiting.length) {
-      waiting.length = 0
-      next = 0
-    } else wait()
+    if (waiting.size > 0) wait()
   }
 
   function wait(): void {
@@ -42,10 +48,12 @@ export function createJoinQueue(
   }
 
   return {
-    turn() {
-      if (waiting.length === 0 && bucket.take(1, now()) === 0) return Promise.resolve()
+    turn(room) {
+      if (waiting.size === 0 && bucket.take(1, now()) === 0) return Promise.resolve()
       return new Promise((resolve) => {
-        waiting.push(resolve)
+        const turns = waiting.get(room)
+        if (turns === undefined) waiting.set(room, [resolve])
+        else turns.push(resolve)
         wait()
       })
     },

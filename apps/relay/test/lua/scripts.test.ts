@@ -11,7 +11,16 @@ import {
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { leaseKey, type RoomKeys, roomKeys } from '../../src/redis/keys.ts'
-import { createScripts, type LogAnswer, nodeOf, ownerOf, type Scripts } from '../../src/redis/scripts.ts'
+import {
+  createScripts,
+  type JoinAnswer,
+  type Joiner,
+  type LogAnswer,
+  nodeOf,
+  type Owner,
+  ownerOf,
+  type Scripts,
+} from '../../src/redis/scripts.ts'
 import { frame, newRoom, newTag, request } from '../rooms/contract.ts'
 import { freshPrefix, getRedis } from '../support/redis.ts'
 
@@ -63,8 +72,17 @@ describe('scripts', () => {
     ear.disconnect()
   })
 
-  const join = (asked = request(room), state: Partial<Parameters<Scripts['roomJoin']>[2]> = {}) =>
-    scripts.roomJoin(keys, asked, { owner, now, epoch, membersMax: 100, oldestAt: 0, ...state })
+  const joinAll = (joiners: readonly Joiner[], state: Partial<Parameters<Scripts['roomJoin']>[3]> = {}) =>
+    scripts.roomJoin(keys, room, joiners, { now, epoch, membersMax: 100, oldestAt: 0, ...state })
+
+  const join = async (
+    asked = request(room),
+    { owner: by = owner, ...state }: Parameters<typeof joinAll>[1] & { owner?: Owner } = {},
+  ): Promise<JoinAnswer> => {
+    const [answer] = await joinAll([{ request: asked, owner: by }], state)
+    if (answer === undefined) throw new Error('no answer')
+    return answer
+  }
 
   /** Everything published so far: a subscriber's PING is answered after it. */
   async function published(): Promise<{ kind: number | undefined; body: unknown }[]> {
@@ -105,7 +123,7 @@ describe('scripts', () => {
       })
       expect(await published()).toEqual([
         { kind: 2, body: { t: 'arrived', room, member } },
-        { kind: 3, body: { session, owner, was: '' } },
+        { kind: 3, body: [{ session, owner, was: '' }] },
       ])
       expect(await state()).toEqual([
         {
@@ -133,7 +151,7 @@ describe('scripts', () => {
       await published()
       expect(await join(asked)).toMatchObject({ answer: 'ok', count: 1 })
       expect(await state()).toEqual(before)
-      expect(await published()).toEqual([{ kind: 3, body: { session: asked.session, owner, was: '' } }])
+      expect(await published()).toEqual([{ kind: 3, body: [{ session: asked.session, owner, was: '' }] }])
     })
 
     it('names the former owner on a takeover', async () => {
@@ -145,7 +163,7 @@ describe('scripts', () => {
         roster: { entries: [{ since: now }] },
       })
       expect(await published()).toEqual([
-        { kind: 3, body: { session: asked.session, owner: rival, was: owner } },
+        { kind: 3, body: [{ session: asked.session, owner: rival, was: owner }] },
       ])
     })
 
@@ -164,6 +182,69 @@ describe('scripts', () => {
       expect(await join(request(room), { membersMax: 1 })).toEqual({ answer: 'full' })
       expect(await state()).toEqual(before)
       expect(await published()).toEqual([])
+    })
+
+    it('takes all who ask at once, one after the other, and tells nodes of them in one message', async () => {
+      const [ann, ben, cid] = [request(room), request(room), request(room)]
+      const answers = await joinAll(
+        [
+          { request: ann, owner },
+          { request: { ...ben, tag: ann.tag }, owner: rival },
+          { request: ben, owner: rival },
+          { request: { ...ann, proof: ben.proof }, owner: rival },
+          { request: ann, owner: rival },
+          { request: cid, owner: rival },
+        ],
+        { membersMax: 2 },
+      )
+      const roster = {
+        next: null,
+        entries: [{ session: ann.session, owner: rival }, { session: ben.session }],
+      }
+      expect(answers).toMatchObject([
+        { answer: 'ok', epoch, seq: 0, count: 2, roster },
+        { answer: 'taken', owner },
+        { answer: 'ok', epoch, seq: 0, count: 2, roster },
+        { answer: 'session' },
+        { answer: 'ok', epoch, seq: 0, count: 2, roster },
+        { answer: 'full' },
+      ])
+      expect(await published()).toMatchObject([
+        { kind: 2, body: { t: 'arrived', member: { session: ann.session } } },
+        { kind: 2, body: { t: 'arrived', member: { session: ben.session } } },
+        {
+          kind: 3,
+          body: [
+            { session: ann.session, owner, was: '' },
+            { session: ben.session, owner: rival, was: '' },
+            { session: ann.session, owner: rival, was: owner },
+          ],
+        },
+      ])
+    })
+
+    it('reads one page for all who stand at one place, and others for the others', async () => {
+      const [ann, ben, cid] = [request(room), request(room), request(room)]
+      const asked = [ann, ben, cid]
+      await joinAll(asked.map((each) => ({ request: each, owner })))
+      for (let counter = 1; counter <= 3; counter += 1) {
+        const bytes = frame(ann.session, counter)
+        await scripts.roomPublish(keys, ann.session, owner, counter, now, bytes)
+      }
+      const after = (seq: number, of = epoch) => ({ epoch: of, seq })
+      const nowhere = 'ffffffffffffffff' as Epoch
+      const back = await joinAll([
+        { request: { ...ann, after: after(1) }, owner },
+        { request: { ...ben, after: after(1) }, owner },
+        { request: { ...cid, after: after(3) }, owner },
+        { request: { ...ann, after: after(2) }, owner },
+        { request: { ...ben, after: after(7, nowhere) }, owner },
+      ])
+      const pages = back.map((each) => (each.answer === 'ok' ? each.page : null))
+      const seqs = pages.map((page) => page?.deliveries.map((bytes) => decodeDelivery(bytes).seq))
+      expect(seqs).toEqual([[2, 3], [2, 3], undefined, [3], [1, 2, 3]])
+      expect(pages[1]).toBe(pages[0])
+      expect(pages.map((page) => page?.missed)).toEqual([0, 0, undefined, 0, null])
     })
 
     it('trims a bounded number of forgotten counters', async () => {

@@ -365,6 +365,21 @@ export function roomsContract(
       expect(await joined(node, asked)).toMatchObject({ counter: 0, seq: 1 })
     })
 
+    it('lets a crowd into a room at once, each with its own answer', async () => {
+      const asked = Array.from({ length: 40 }, () => request(room))
+      const taken = request(room, { tag: asked[0]?.tag ?? newTag() })
+      const results = await Promise.all([...asked, taken].map((each) => node.rooms.join(each)))
+      expect(results.pop()).toEqual({ ok: false, code: 'name-taken' })
+      for (const [i, result] of results.entries()) {
+        expect(result).toMatchObject({ ok: true, membership: { room, session: asked[i]?.session } })
+      }
+      expect(await node.rooms.roomMembers(room)).toHaveLength(40)
+      const generations = results.map((result) => (result.ok ? result.membership.generation : 0))
+      expect(new Set(generations).size).toBe(40)
+      for (const result of results) if (result.ok) await publish(node, result, 1)
+      await node.until(() => node.seqs(room).length === 40)
+    })
+
     it('refuses more members than a room may have', async () => {
       const small = await newNode({ roomMembersMax: 2 })
       const alice = await joined(small, request(room))

@@ -354,6 +354,15 @@ describe('rooms', () => {
     expect(rooms.local().get(there)).toBe(2)
   })
 
+  test('a page for a connection that does not read is refused, the join is not', async () => {
+    const { open } = house(undefined, { bufferedBytes: limits.logPageBytesMax + 1 })
+    const peer = open()
+    peer.say(joinMessage(7, { after: { epoch: '00000000000000aa' as Epoch, seq: 7 } }))
+    await settle()
+    expect(peer.order.slice(0, 3)).toEqual(['welcome', 'joined', 'refused'])
+    expect(peer.last('refused')).toMatchObject({ id: 7, code: 'too-fast', retryMs: expect.any(Number) })
+  })
+
   test('a join that is refused has no page', async () => {
     const { open } = house()
     const [owner, thief] = [open(), open()]
