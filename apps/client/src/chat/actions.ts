@@ -11,6 +11,7 @@ import { keyOf, memberOf, untilTime, viewLabel } from './translate.ts'
 
 const usersOnPage = 50
 
+/** `qr`: rows of block characters, for screens that people look at. */
 export type Invitation = { line: string; qr: string }
 
 export type ActionPorts = {
@@ -33,6 +34,7 @@ export type ActionPorts = {
   lastPrivate(): string | null
   say(view: View, text: string): void
   invitation(): Invitation | null
+  showQr(text: string): void
   quit(): void
 }
 
@@ -142,7 +144,10 @@ export function createActions(ports: ActionPorts): Actions {
   function invite(): void {
     const invitation = ports.invitation()
     if (invitation === null) error('not-done', 'No invite can be made here.')
-    else tell({ type: 'invite', ...invitation })
+    else {
+      if (invitation.qr !== '') ports.showQr(invitation.qr)
+      tell({ type: 'invite', line: invitation.line })
+    }
   }
   function retry(id: number | undefined): void {
     const entry = outgoing.failedOne(id)

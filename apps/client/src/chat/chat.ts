@@ -119,7 +119,7 @@ export function runChat(options: ChatOptions, screen: Screen, community: Communi
       now: () => Date.now(),
       setTimer,
       changed: refresh,
-      late: ({ text }) => notice('not-sent-yet', `Not sent yet: ${text}`),
+      late: ({ text }) => notice('not-sent-yet', `Not sent yet: ${oneLine(text)}`),
     })
     const typed = createTypedLines({
       take,
@@ -201,6 +201,7 @@ export function runChat(options: ChatOptions, screen: Screen, community: Communi
       lastPrivate: () => lastPrivate,
       say: (view, text) => void community.send(view, text),
       invitation: () => options.invitation(community.invite()),
+      showQr: (text) => show({ type: 'qr', text }),
       quit: leaving.quit,
     })
     const others = () => community.people({ kind: 'room' }).filter((person) => !person.self)
@@ -346,6 +347,12 @@ export function runChat(options: ChatOptions, screen: Screen, community: Communi
     refresh()
     community.start()
   })
+}
+
+/** The begin of a text, to recognise it by. */
+function oneLine(text: string): string {
+  const line = text.slice(0, 200).replace(/\s+/g, ' ')
+  return text.length > 200 ? `${line}…` : line
 }
 
 function promptOf(view: View | undefined, server: string): string {

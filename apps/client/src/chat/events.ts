@@ -9,6 +9,7 @@ export const noticeCodes = [
   'alone',
   'weak-pin',
   'insecure',
+  'state',
   'help',
   'done',
   'confirm',
@@ -129,7 +130,7 @@ export type ChatEvent =
   | { type: 'moving'; by: string }
   | { type: 'moved'; room: string; carried: number }
   | { type: 'knock'; user: string; fingerprint: string; known: boolean }
-  | { type: 'invite'; line: string; qr: string }
+  | { type: 'invite'; line: string }
   | {
       type: 'state'
       state: 'connecting' | 'online' | 'degraded' | 'offline'

@@ -11,6 +11,8 @@ export type ScreenEvent =
   | { type: 'elsewhere'; view: string; from: string; number: number }
   /** Older lines of the conversation that were not kept. */
   | { type: 'dropped'; count: number }
+  /** A picture of block characters for cameras, our own colours in it. */
+  | { type: 'qr'; text: string }
 
 export type ViewLine = {
   /** 1 is the room; what Alt-1 to Alt-9 and /go count. */

@@ -9,6 +9,9 @@ import { createTextLines } from './text/text-lines.ts'
 type Input = NodeJS.ReadableStream & { isTTY?: boolean }
 type Output = NodeJS.WritableStream & { isTTY?: boolean }
 
+/** Pictures and hints for people. */
+const screenOnly: ReadonlySet<string> = new Set(['divider', 'elsewhere', 'dropped', 'qr'])
+
 export function createPlainScreen(input: Input, output: Output): Screen {
   const lines = createTextLines({ paint: noPaint, mixed: true, write: (text) => output.write(`${text}\n`) })
   const personal = input.isTTY === true && output.isTTY === true
@@ -16,12 +19,10 @@ export function createPlainScreen(input: Input, output: Output): Screen {
 }
 
 export function createJsonScreen(input: Input, output: Output): Screen {
-  return createLineScreen(
-    input,
-    false,
-    (event) => output.write(`${jsonLine(event)}\n`),
-    () => {},
-  )
+  const show = (event: ScreenEvent) => {
+    if (!screenOnly.has(event.type)) output.write(`${jsonLine(event)}\n`)
+  }
+  return createLineScreen(input, false, show, () => {})
 }
 
 function createLineScreen(

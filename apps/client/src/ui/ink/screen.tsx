@@ -9,7 +9,7 @@ import type { Paint } from '../text/paint.ts'
 import { createTextLines } from '../text/text-lines.ts'
 import { Footer, type Print } from './app.tsx'
 import { footer } from './footer.ts'
-import { reflows, wipeAfterNarrowing } from './reflow.ts'
+import { reflowOf, wipeAfterNarrowing } from './reflow.ts'
 import { createTerminalModes } from './terminal.ts'
 
 const frameMs = 34
@@ -105,7 +105,7 @@ export function createInkScreen({ input, output, env, paint, prompt }: InkOption
   })
   function resized() {
     if (closed) return
-    if (reflows(env)) output.write(wipeAfterNarrowing(shown, output.columns || 80))
+    output.write(wipeAfterNarrowing(shown, output.columns || 80, reflowOf(env)))
     shown = layout()
     instance.rerender(picture(shown))
   }

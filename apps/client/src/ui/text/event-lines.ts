@@ -10,6 +10,7 @@ import * as say from './sentences.ts'
 const warningNotices: ReadonlySet<string> = new Set([
   'weak-pin',
   'insecure',
+  'state',
   'gap',
   'rewound',
   'unrepaired',
@@ -25,6 +26,10 @@ const warningNotices: ReadonlySet<string> = new Set([
   'charter-invalid',
   'not-enforced',
 ])
+
+/** Our own sentences are far below; what they quote may be longer. */
+const noticeCharactersMax = 16_000
+const noticeLinesMax = 100
 
 /** @returns whole lines without the last newline, or null for an event that has nothing new to show */
 export type EventLines = (event: ScreenEvent) => string | null
@@ -53,7 +58,7 @@ export function createEventLines(paint: Paint, mixed: boolean, now: () => Date):
     const dayLine = today === shownDay ? '' : `${quiet(`── ${today} ──`)}\n`
     shownDay = today
     const changed = event.key === 'changed' ? ` ${warn('[NEW KEY]')}` : ''
-    const shown = sanitiseName(event.from)
+    const shown = say.speaker(event.from)
     const from = event.own ? paint.style('own', shown) : paint.name(event.memberId, shown)
     const call = event.mention ? `${paint.style('call', '»')} ` : ''
     const time = paint.style('time', say.clock(at))
@@ -161,14 +166,14 @@ export function createEventLines(paint: Paint, mixed: boolean, now: () => Date):
       case 'knock':
         return warn(told(say.knockText(event)))
       case 'invite':
-        return [event.qr, 'Whoever has this line can join. Send it in private:', sanitiseLine(event.line)]
-          .filter((part) => part !== '')
-          .join('\n')
+        return `* Whoever has this line can join. Send it in private:\n${sanitiseLine(event.line)}`
+      case 'qr':
+        return event.text
       case 'state':
         return state(event)
       case 'notice':
         return notices(
-          event.text.split('\n').map(sanitiseLine),
+          event.text.slice(0, noticeCharactersMax).split('\n').slice(0, noticeLinesMax).map(sanitiseLine),
           warningNotices.has(event.code) ? warn : quiet,
         )
       case 'error':

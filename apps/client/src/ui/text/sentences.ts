@@ -12,6 +12,12 @@ export type Of<T extends ScreenEvent['type']> = Extract<ScreenEvent, { type: T }
 
 export const name = sanitiseName
 
+/** A name at the begin of a line, in quotes when it could be taken for something of our own there. */
+export function speaker(text: string): string {
+  const shown = sanitiseName(text)
+  return /^[\p{L}\p{N}\p{Extended_Pictographic}_][^:"]*$/u.test(shown) ? shown : `"${shown}"`
+}
+
 export function clock(time: Date): string {
   return `${String(time.getHours()).padStart(2, '0')}:${String(time.getMinutes()).padStart(2, '0')}`
 }
@@ -115,7 +121,13 @@ function memberRow(member: Member, now: Date): string[] {
   const away = member.away === null ? '' : `away${member.away === '' ? '' : `: ${name(member.away)}`}`
   const marks = [member.own ? '(you)' : '', member.verified ? 'verified' : '', away]
   const since = `since ${moment(member.since, now)}`
-  return [name(member.name), role, member.fingerprint, since, marks.filter((mark) => mark !== '').join(', ')]
+  return [
+    name(member.name),
+    role,
+    name(member.fingerprint),
+    since,
+    marks.filter((mark) => mark !== '').join(', '),
+  ]
 }
 
 export function usersText({ view, members, count, page, more }: Of<'users'>, now: Date): string[] {
@@ -141,11 +153,11 @@ export function channelsText({ channels }: Of<'channels'>): string[] {
 export function bansText({ bans, muted }: Of<'bans'>, now: Date): string[] {
   const rows = bans.map(({ id, name: who, until, reason, by }) => [
     name(who),
-    id.slice(0, 8),
+    name(id.slice(0, 8)),
     until === null ? 'for ever' : `until ${moment(until, now)}`,
     `by ${name(by)}${reason === '' ? '' : because(reason)}`,
   ])
-  const quiet = muted.map(({ id, name: who }) => [name(who), id.slice(0, 8)])
+  const quiet = muted.map(({ id, name: who }) => [name(who), name(id.slice(0, 8))])
   return [
     ...(rows.length === 0 ? ['Nobody is banned.'] : ['Banned:', ...columns(rows).map((row) => `  ${row}`)]),
     ...(quiet.length === 0 ? [] : ['Muted:', ...columns(quiet).map((row) => `  ${row}`)]),
