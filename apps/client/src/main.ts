@@ -7,6 +7,8 @@ import { join } from './cli/join.ts'
 import type { CliPorts } from './cli/ports.ts'
 import { runProgram } from './cli/program.ts'
 import { recover } from './cli/recover.ts'
+import { send } from './cli/send.ts'
+import { tail } from './cli/tail.ts'
 import { exitCodes } from './exit-codes.ts'
 import { Cancelled } from './prompts.ts'
 import { jsonLine, sanitiseLine } from './sanitise.ts'
@@ -32,8 +34,8 @@ async function main(argv: readonly string[]): Promise<number> {
       chat: (flags) => chat(asJson(flags), ports),
       join: (flags, invite) => join(asJson(flags), invite, ports),
       host: (flags) => host(asJson(flags), ports),
-      send: async () => exitCodes.failed,
-      tail: async () => exitCodes.failed,
+      send: (flags, text) => send(flags, text, ports),
+      tail: (flags) => tail(asJson(flags), ports),
       recover: (flags) => recover(flags, ports),
     })
   } catch (error) {

@@ -1,39 +1,61 @@
 // A chat on whatever screen this terminal allows: state, community, screen and notify hook are put together here, and
 // taken apart at the end.
-
-import { runChat } from '../chat.ts'
-import type { ChatEvent, Screen } from '../chat-events.ts'
-import { openSocket } from '../socket.ts'
-import { createInteractiveScreen } from '../ui/interactive.ts'
-import { createJsonScreen } from '../ui/json.ts'
-import { colourPaint, noPaint } from '../ui/lines.ts'
-import { createPlainScreen } from '../ui/plain.ts'
+import type { InviteParts } from '@pychat/client-engine'
+import type { Invitation } from '../chat/actions.ts'
+import { runChat } from '../chat/chat.ts'
+import type { Screen } from '../chat/screen.ts'
+import { inviteText } from '../invite.ts'
+import { createJsonScreen, createPlainScreen } from '../ui/line-screens.ts'
+import { createTerminalScreen } from '../ui/terminal-screen.ts'
+import { enter } from './enter.ts'
+import { notifierOf, withNotify } from './notifying.ts'
 import { type CliPorts, isInteractive } from './ports.ts'
 import type { ChatFlags } from './program.ts'
+import { createSayings } from './sayings.ts'
 import type { WayIn } from './way-in.ts'
 
+export type Conversing = {
+  /** What is typed, where it is not a terminal. */
+  input: NodeJS.ReadableStream
+  /** Relays that invites name, when they are not those of the way in. */
+  relays?: readonly string[]
+}
+
+/** @returns the exit code  @throws UsageError */
 export async function converse(
   wayIn: WayIn,
   flags: ChatFlags,
   ports: CliPorts,
-  { input }: { input: NodeJS.ReadableStream; invited?: readonly string[] },
+  { input, relays = wayIn.urls }: Conversing,
 ): Promise<number> {
-  const { door, name, username, pinSentence, notices } = wayIn
-  if (!('keys' in door)) throw new Error('not yet')
-  const paint = ports.env['NO_COLOR'] ? noPaint : colourPaint
-  let screen: Screen
-  if (flags.json) screen = createJsonScreen(input, ports.stdout)
-  else if (flags.plain || !isInteractive(ports)) screen = createPlainScreen(input, ports.stdout)
-  else screen = createInteractiveScreen(ports.stdin, ports.stdout, name, paint)
+  const sayings = createSayings()
+  const notifier = notifierOf(flags, ports, sayings.say)
+  const { community, state } = await enter(wayIn, { keep: flags.state, founds: true }, ports, sayings.say)
+  const screen = withNotify(await openScreen(wayIn, flags, ports, input), notifier)
+  for (const notice of wayIn.notices) screen.show({ type: 'notice', ...notice })
+  sayings.follow((text) => screen.show({ type: 'notice', code: 'state', text }))
+  const drawn = !flags.json && !flags.plain && isInteractive(ports)
+  const invitation = (parts: InviteParts): Invitation => {
+    const { line, qr } = inviteText(parts, relays)
+    return { line, qr: drawn ? qr(!ports.env['NO_COLOR']).join('\n') : '' }
+  }
   try {
-    for (const notice of notices) screen.show({ type: 'notice', ...notice } as ChatEvent)
-    const software = `pychat/${ports.version}`
-    return await runChat(
-      { url: wayIn.urls[0], room: door.keys, username, software, pinSentence },
-      screen,
-      openSocket,
-    )
+    const { name: server, pinSentence } = wayIn
+    return await runChat({ server, pinSentence, invitation }, screen, community)
   } finally {
     screen.close()
+    notifier?.stop()
+    await state.flush()
   }
+}
+
+async function openScreen(
+  { name }: WayIn,
+  flags: ChatFlags,
+  ports: CliPorts,
+  input: NodeJS.ReadableStream,
+): Promise<Screen> {
+  if (flags.json) return createJsonScreen(input, ports.stdout)
+  if (flags.plain || !isInteractive(ports)) return createPlainScreen(input, ports.stdout)
+  return createTerminalScreen(ports.stdin, ports.stdout, ports.env, name)
 }

@@ -30,7 +30,7 @@ export async function host(flags: HostFlags, ports: CliPorts): Promise<number> {
       output.write(`${qr(!env['NO_COLOR']).join('\n')}\n\n`)
     }
     const own = relayUrlOf('127.0.0.1', hosted.port)
-    return await converse({ ...wayIn, urls: [own] }, flags, ports, { input: stdin, invited: relays })
+    return await converse({ ...wayIn, urls: [own] }, flags, ports, { input: stdin, relays })
   } finally {
     await hosted.stop()
     output.write('The room has ended here; everybody who was in it was told.\n')

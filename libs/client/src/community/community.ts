@@ -103,6 +103,8 @@ export function createCommunity(options: CommunityOptions, ports: CommunityPorts
   })
   const founding = createFounding({
     setTimer,
+    founds: options.founds ?? true,
+    mayFound: options.founds !== false,
     async found() {
       await moving.home.desk.found(username)
       emit('owner', { founded: true, words: recoveryWords(options.entropy) })
@@ -152,7 +154,8 @@ export function createCommunity(options: CommunityOptions, ports: CommunityPorts
       ...{ now, setTimer, jitter, emit },
       self: () => member.id,
       entered() {
-        for (const name of records.channels()) channels.open(name).catch(ignore)
+        // A program that comes and goes opens what it needs by itself.
+        if (options.founds !== false) for (const name of records.channels()) channels.open(name).catch(ignore)
         watchOld()
       },
       ended: homeEnded,

@@ -30,8 +30,14 @@ export function isFounder({ alone, fresh, governed, first }: Entry): boolean {
   return first && alone && fresh && !governed
 }
 
-/** @param found signs the first charter  @throws rejects with ChatRefusal */
-export function createFounding(ports: Pick<ClientPorts, 'setTimer'> & { found(): Promise<void> }): Founding {
+export type FoundingPorts = Pick<ClientPorts, 'setTimer'> & {
+  /** False: never by itself. */
+  founds: boolean
+  /** Signs the first charter. @throws rejects with ChatRefusal */
+  found(): Promise<void>
+}
+
+export function createFounding(ports: FoundingPorts): Founding {
   let willFound = false
   let cancelTimer: (() => void) | null = null
 
@@ -43,7 +49,7 @@ export function createFounding(ports: Pick<ClientPorts, 'setTimer'> & { found():
   return {
     entered(entry) {
       if (entry.governed) return cancel()
-      willFound ||= isFounder(entry)
+      willFound ||= ports.founds && isFounder(entry)
       if (!willFound) return
       cancelTimer?.()
       cancelTimer = ports.setTimer(foundAfterMs, () => {
@@ -56,7 +62,7 @@ export function createFounding(ports: Pick<ClientPorts, 'setTimer'> & { found():
       })
     },
     async claim(alone) {
-      if (!willFound && !alone) {
+      if (!ports.mayFound || (!willFound && !alone)) {
         throw new ChatRefusal(
           'no-charter',
           'Nobody owns this room, so nobody can do that: an owner is whoever enters a room while it is empty.',
