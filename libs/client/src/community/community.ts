@@ -104,7 +104,6 @@ export function createCommunity(options: CommunityOptions, ports: CommunityPorts
   const founding = createFounding({
     setTimer,
     founds: options.founds ?? true,
-    mayFound: options.founds !== false,
     async found() {
       await moving.home.desk.found(username)
       emit('owner', { founded: true, words: recoveryWords(options.entropy) })

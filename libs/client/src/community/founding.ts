@@ -31,7 +31,7 @@ export function isFounder({ alone, fresh, governed, first }: Entry): boolean {
 }
 
 export type FoundingPorts = Pick<ClientPorts, 'setTimer'> & {
-  /** False: never by itself. */
+  /** False: never. */
   founds: boolean
   /** Signs the first charter. @throws rejects with ChatRefusal */
   found(): Promise<void>
@@ -62,7 +62,7 @@ export function createFounding(ports: FoundingPorts): Founding {
       })
     },
     async claim(alone) {
-      if (!ports.mayFound || (!willFound && !alone)) {
+      if (!ports.founds || (!willFound && !alone)) {
         throw new ChatRefusal(
           'no-charter',
           'Nobody owns this room, so nobody can do that: an owner is whoever enters a room while it is empty.',

@@ -151,12 +151,13 @@ export function createHomeListening(parts: HomeParts, ports: HomePorts): HomeLis
   }
 
   function whyPutOut(id: MemberId, why: 'kicked' | 'banned') {
-    const { law } = parts
     const kick = kicks.get(id)
     if (why === 'kicked' && kick !== undefined && ports.now() - kick.at < explainsMs) {
       return { by: kick.by, reason: kick.reason }
     }
-    const note = why === 'banned' && law.isHidden(id) ? law.noteOf(id) : null
+    // What is signed, also when it was signed in an earlier run.
+    const draft = parts.moving().home.desk.draft()
+    const note = why === 'banned' && draft?.bans.has(id) ? draft.text.people[id] : undefined
     return { by: note?.by ?? null, reason: note?.reason ?? '' }
   }
 

@@ -25,8 +25,6 @@ export type Law = {
   isHidden(id: MemberId): boolean
   /** Whether a message is shown; the relay should have stopped what is not. */
   mayShow(origin: Origin): boolean
-  /** What the rules' text says of somebody. */
-  noteOf(id: MemberId): { name: string; reason: string; by: string } | null
   view(): CharterView | null
 }
 
@@ -110,10 +108,6 @@ export function createLaw(ports: LawPorts): Law {
         })
       }
       return false
-    },
-    noteOf(id) {
-      const note = now?.draft.text.people[id]
-      return note === undefined ? null : { name: note.name, reason: note.reason ?? '', by: note.by }
     },
     view() {
       if (now === null) return null
