@@ -195,6 +195,14 @@ test('Python judges a community that was made here as we do: keys, rooms, charte
   expect(stdout.trim()).toBe('2 charters, 2 members')
 })
 
+test('the client of a stranger, who read the protocol page alone, derives, opens and refuses as the vectors say', async ({
+  skip,
+}) => {
+  if ('missing' in python) return skip(python.missing)
+  const { stdout } = await run(python.path, ['-B', join(pythonDir, 'check_stranger.py')])
+  expect(stdout).toMatch(/^1\d\d checks\n$/)
+})
+
 test('Python writes the golden vectors that are committed, byte for byte', async ({ skip }) => {
   if ('missing' in python) return skip(python.missing)
   await mkdir(join(workDir, 'vectors'))
