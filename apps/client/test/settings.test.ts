@@ -1,6 +1,5 @@
-// What an address means, what counts as given, and what a typed line means.
+// What an address means, and what counts as given.
 import { describe, expect, it } from 'vitest'
-import { helpText, readLine } from '../src/commands.ts'
 import { givenSettings, isLocalHost, relayUrl, relayUrls, UsageError } from '../src/settings.ts'
 import { errorSentence } from '../src/socket.ts'
 
@@ -83,26 +82,6 @@ it('takes of several relays those that may be used', () => {
   expect(() => relayUrls(['ws://chat.example.org'], false)).toThrow(/--insecure/)
   expect(() => relayUrls([], true)).toThrow(/names no relay/)
   expect(() => relayUrls(['javascript:alert(1)'], true)).toThrow(UsageError)
-})
-
-describe('a typed line', () => {
-  it.each([
-    ['hello', { kind: 'text', text: 'hello' }],
-    ['//etc', { kind: 'text', text: '/etc' }],
-    ['   ', { kind: 'nothing' }],
-    ['/USERS', { kind: 'command', name: 'users', argument: '' }],
-    ['/help  quit ', { kind: 'command', name: 'help', argument: 'quit' }],
-  ])('%j is understood', (line, meant) => {
-    expect(readLine(line)).toEqual(meant)
-  })
-
-  it('that is no command names the nearest one', () => {
-    expect(readLine('/quti')).toMatchObject({ text: expect.stringContaining('did you mean /quit?') })
-    expect(readLine('/user')).toMatchObject({ text: expect.stringContaining('did you mean /users?') })
-    expect(readLine('/frobnicate')).toMatchObject({ text: expect.stringContaining('/help shows all') })
-    expect(readLine('/users now')).toMatchObject({ text: expect.stringContaining('/users') })
-    expect(helpText('/quit')).toContain('Example: /quit')
-  })
 })
 
 it.each([

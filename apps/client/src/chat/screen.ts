@@ -14,6 +14,13 @@ export type ScreenEvent =
   /** A picture of block characters for cameras, our own colours in it. */
   | { type: 'qr'; text: string }
 
+const screenOnly: ReadonlySet<string> = new Set(['divider', 'elsewhere', 'dropped', 'qr'])
+
+/** Whether it is for scripts too, and not a picture or a hint for people alone. */
+export function isChatEvent(event: ScreenEvent): event is ChatEvent {
+  return !screenOnly.has(event.type)
+}
+
 export type ViewLine = {
   /** 1 is the room; what Alt-1 to Alt-9 and /go count. */
   number: number

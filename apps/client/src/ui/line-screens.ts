@@ -1,16 +1,13 @@
 // The screens that only write lines and only read lines, nothing redrawn: --plain for screen readers, dumb terminals,
 // pipes and logs; --json for scripts (docs/json-events.md).
 import { createInterface } from 'node:readline'
-import type { Screen, ScreenEvent } from '../chat/screen.ts'
+import { isChatEvent, type Screen, type ScreenEvent } from '../chat/screen.ts'
 import { jsonLine } from '../sanitise.ts'
 import { noPaint } from './text/paint.ts'
 import { createTextLines } from './text/text-lines.ts'
 
 type Input = NodeJS.ReadableStream & { isTTY?: boolean }
 type Output = NodeJS.WritableStream & { isTTY?: boolean }
-
-/** Pictures and hints for people. */
-const screenOnly: ReadonlySet<string> = new Set(['divider', 'elsewhere', 'dropped', 'qr'])
 
 export function createPlainScreen(input: Input, output: Output): Screen {
   const lines = createTextLines({ paint: noPaint, mixed: true, write: (text) => output.write(`${text}\n`) })
@@ -20,7 +17,7 @@ export function createPlainScreen(input: Input, output: Output): Screen {
 
 export function createJsonScreen(input: Input, output: Output): Screen {
   const show = (event: ScreenEvent) => {
-    if (!screenOnly.has(event.type)) output.write(`${jsonLine(event)}\n`)
+    if (isChatEvent(event)) output.write(`${jsonLine(event)}\n`)
   }
   return createLineScreen(input, false, show, () => {})
 }

@@ -1,6 +1,6 @@
 // One of each event with the same text in every place that somebody else can fill.
 import type { ChatEvent } from '../../../src/chat/events.ts'
-import type { ScreenEvent } from '../../../src/chat/screen.ts'
+import { isChatEvent, type ScreenEvent } from '../../../src/chat/screen.ts'
 
 type EventOf<T extends ScreenEvent['type']> = Extract<ScreenEvent, { type: T }>
 
@@ -84,6 +84,5 @@ export function everyEvent(text: string): ScreenEvent[] {
 }
 
 export function everyChatEvent(text: string): ChatEvent[] {
-  const screenOnly = new Set<string>(['divider', 'elsewhere', 'dropped', 'qr'])
-  return everyEvent(text).filter((event): event is ChatEvent => !screenOnly.has(event.type))
+  return everyEvent(text).filter(isChatEvent)
 }
