@@ -23,9 +23,15 @@ const programs = {
   kubeconform: { module: 'github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0', flags: '-s -w' },
 }
 
-/** Modules that carry schemas: Kubernetes' own objects, and those of the chart's that it does not know by itself. */
+/**
+ * Modules that carry schemas: Kubernetes' own objects (about as in 1.27, the oldest that the chart allows), and those of
+ * the chart's that it does not know by itself.
+ */
 const schemaModules = {
-  kubernetes: { module: 'k8s.io/kubectl@v0.37.0', file: 'testdata/openapi/swagger.json' },
+  kubernetes: {
+    module: 'k8s.io/cli-runtime@v0.37.0',
+    file: 'artifacts/openapi/swagger-with-shared-parameters.json',
+  },
   gateway: {
     module: 'sigs.k8s.io/gateway-api@v1.6.1',
     files: ['config/crd/standard/gateway.networking.k8s.io_httproutes.yaml'],
@@ -45,7 +51,7 @@ const fetched = (name) => join(folder, `${name}-${versionOf(programs[name].modul
 const schemas = join(
   folder,
   `schemas-${Object.values(schemaModules)
-    .map(({ module }) => versionOf(module))
+    .map(({ module }) => module.split('/').at(-1))
     .join('-')}`,
 )
 export const schemaLocation = existsSync(schemas)
