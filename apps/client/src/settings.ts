@@ -130,6 +130,7 @@ export type GivenFlags = {
 /**
  * Flags win over the environment; what is left out has to be asked for. Beside an invite the environment's relay, server
  * and PIN do not count: it names others.
+ * @param env loses its PIN: nothing that is started later shall inherit it
  * @param invited whether the way in is an invite, even if it is yet to be asked for
  * @param readInput what `--invite-file -` is read from
  * @throws UsageError when flags exclude each other, or a file cannot be used
@@ -149,6 +150,7 @@ export async function givenSettings(
   const relay = flags.relay ?? (byInvite ? '' : env['PYCHAT_RELAY'])
   const server = flags.server ?? (byInvite ? '' : env['PYCHAT_SERVER'])
   const pin = flags.pinFile === undefined ? (byInvite ? '' : env['PYCHAT_PIN']) : pinFromFile(flags.pinFile)
+  delete env['PYCHAT_PIN']
   if (user) given.user = user
   if (relay) given.relay = relay
   if (server) given.server = server

@@ -1,5 +1,5 @@
 // What an address means, and what counts as given.
-import { describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { givenSettings, isLocalHost, relayUrl, relayUrls, UsageError } from '../src/settings.ts'
 import { errorSentence } from '../src/socket.ts'
 
@@ -55,12 +55,17 @@ describe('a relay address', () => {
 })
 
 describe('what was given', () => {
-  const env = { PYCHAT_RELAY: 'a', PYCHAT_SERVER: 'b', PYCHAT_USER: '', PYCHAT_PIN: 'p' }
+  const whole = { PYCHAT_RELAY: 'a', PYCHAT_SERVER: 'b', PYCHAT_USER: '', PYCHAT_PIN: 'p' }
+  let env: Record<string, string>
+  beforeEach(() => {
+    env = { ...whole }
+  })
   const nothing = async () => ''
 
   it('is taken from flags before the environment, and an empty value is none', async () => {
     const given = await givenSettings({ relay: 'c' }, env, false, nothing)
     expect(given).toEqual({ relay: 'c', server: 'b', pin: 'p' })
+    expect(env).toEqual({ PYCHAT_RELAY: 'a', PYCHAT_SERVER: 'b', PYCHAT_USER: '' })
   })
 
   it('beside an invite is not taken from the environment, which is for another room', async () => {
@@ -94,4 +99,17 @@ it.each([
   const sentence = errorSentence(Object.assign(new Error('x'), { code }), 'wss://chat.example.org')
   expect(sentence).toContain(part)
   expect(sentence).toMatch(/^[^\n]+[.?]$/)
+})
+
+it('of a relay on the local network that is gone says that its host may have ended it', () => {
+  const refused = Object.assign(new Error('x'), { code: 'ECONNREFUSED' })
+  expect(errorSentence(refused, 'ws://192.168.1.20:8765')).toContain('host it yourself with "pychat host"')
+  for (const url of [
+    'ws://localhost:8765',
+    'wss://chat.example.org',
+    'ws://[::1]:8765',
+    'ws://127.0.0.1:1',
+  ]) {
+    expect(errorSentence(refused, url)).not.toContain('host it yourself')
+  }
 })

@@ -1,4 +1,5 @@
 // "pychat": a chat at the terminal, in a pipe or for a script, by whatever way in was given.
+import { ownAddresses, seenFromOutside } from '../host/addresses.ts'
 import type { Field } from '../prompts.ts'
 import { givenSettings } from '../settings.ts'
 import { converse } from './converse.ts'
@@ -32,5 +33,6 @@ export async function chatWith(
   // In --json mode stdout belongs to events: questions go to stderr.
   const output = flags.json ? ports.stderr : ports.stdout
   const wayIn = await findWayIn(fields, given, flags.insecure === true, { input: ports.stdin, output })
-  return converse(wayIn, flags, ports, { input })
+  const relays = seenFromOutside(wayIn.urls, await ownAddresses())
+  return converse(wayIn, flags, ports, { input, relays })
 }

@@ -4,7 +4,8 @@ import type { InviteParts } from '@pychat/client-engine'
 import type { Invitation } from '../chat/actions.ts'
 import { runChat } from '../chat/chat.ts'
 import type { Screen } from '../chat/screen.ts'
-import { inviteText } from '../invite.ts'
+import { type InviteText, inviteText } from '../invite.ts'
+import { sanitiseLine } from '../sanitise.ts'
 import { createJsonScreen, createPlainScreen } from '../ui/line-screens.ts'
 import { createTerminalScreen } from '../ui/terminal-screen.ts'
 import { enter } from './enter.ts'
@@ -17,8 +18,10 @@ import type { WayIn } from './way-in.ts'
 export type Conversing = {
   /** What is typed, where it is not a terminal. */
   input: NodeJS.ReadableStream
-  /** Relays that invites name, when they are not those of the way in. */
-  relays?: readonly string[]
+  /** Relays as others reach them. */
+  relays: readonly string[]
+  /** Called once, before there is a screen, with what lets others in. */
+  begins?(invite: InviteText): void
 }
 
 /** @returns the exit code  @throws UsageError */
@@ -26,11 +29,12 @@ export async function converse(
   wayIn: WayIn,
   flags: ChatFlags,
   ports: CliPorts,
-  { input, relays = wayIn.urls }: Conversing,
+  { input, relays, begins }: Conversing,
 ): Promise<number> {
   const sayings = createSayings()
   const notifier = notifierOf(flags, ports, sayings.say)
   const { community, state } = await enter(wayIn, { keep: flags.state, founds: true }, ports, sayings.say)
+  begins?.(inviteText(community.invite(), relays))
   const screen = withNotify(await openScreen(wayIn, flags, ports, input), notifier)
   for (const notice of wayIn.notices) screen.show({ type: 'notice', ...notice })
   sayings.follow((text) => screen.show({ type: 'notice', code: 'state', text }))
@@ -44,6 +48,7 @@ export async function converse(
     return await runChat({ server, pinSentence, invitation }, screen, community)
   } finally {
     screen.close()
+    sayings.follow((text) => ports.stderr.write(`pychat: ${sanitiseLine(text)}\n`))
     notifier?.stop()
     await state.flush()
   }

@@ -1,7 +1,7 @@
 // "pychat host": starts the relay in this program, tells how others get in, and chats through it like everybody else.
 
-import { relayUrlOf, startHost } from '../host/host.ts'
-import { inviteText } from '../invite.ts'
+import { relayUrlOf } from '../host/addresses.ts'
+import { startHost } from '../host/host.ts'
 import { givenSettings } from '../settings.ts'
 import { converse } from './converse.ts'
 import { type CliPorts, isInteractive } from './ports.ts'
@@ -23,14 +23,16 @@ export async function host(flags: HostFlags, ports: CliPorts): Promise<number> {
   )
   try {
     const relays = hosted.addresses.map((address) => relayUrlOf(address.host, hosted.port))
-    const parts = { name: wayIn.name, ...('pin' in wayIn.door ? { pin: wayIn.door.pin } : wayIn.door) }
-    const { line, qr } = inviteText(parts, relays)
-    output.write(`\n${hostingText(hosted.port, relays)}\n${line}\n\n`)
-    if (flags.qr && !flags.json && !flags.plain && isInteractive(ports)) {
-      output.write(`${qr(!env['NO_COLOR']).join('\n')}\n\n`)
-    }
+    const drawn = flags.qr && !flags.json && !flags.plain && isInteractive(ports)
     const own = relayUrlOf('127.0.0.1', hosted.port)
-    return await converse({ ...wayIn, urls: [own] }, flags, ports, { input: stdin, relays })
+    return await converse({ ...wayIn, urls: [own] }, flags, ports, {
+      input: stdin,
+      relays: relays.length === 0 ? [own] : relays,
+      begins({ line, qr }) {
+        output.write(`\n${hostingText(hosted.port, relays)}\n${line}\n\n`)
+        if (drawn) output.write(`${qr(!env['NO_COLOR']).join('\n')}\n\n`)
+      },
+    })
   } finally {
     await hosted.stop()
     output.write('The room has ended here; everybody who was in it was told.\n')

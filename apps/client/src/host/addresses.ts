@@ -1,6 +1,6 @@
 // Which addresses of this machine others on the same network can reach: what a host tells them to connect to.
 import { createSocket } from 'node:dgram'
-import type { NetworkInterfaceInfo } from 'node:os'
+import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os'
 import { isLocalHost } from '../settings.ts'
 
 /** Bridges to containers and virtual machines: nobody outside this machine is there. */
@@ -35,7 +35,7 @@ export function lanAddresses(interfaces: Interfaces, preferred: string | null): 
 }
 
 /** The address that this machine would send from, or null without a way out. Sends nothing. */
-export function preferredAddress(): Promise<string | null> {
+function preferredAddress(): Promise<string | null> {
   return new Promise((resolve) => {
     const socket = createSocket('udp4')
     const finish = (address: string | null) => {
@@ -45,4 +45,29 @@ export function preferredAddress(): Promise<string | null> {
     socket.once('error', () => finish(null))
     socket.connect(9, somewhere, () => finish(socket.address().address))
   })
+}
+
+/** @param host as `LanAddress` has it */
+export function relayUrlOf(host: string, port: number): string {
+  return `ws://${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
+/**
+ * Relays as others reach them: "this machine" means another one to them. Where it has no address on a network, the relay
+ * stays as it is.
+ */
+export function seenFromOutside(urls: readonly string[], addresses: readonly LanAddress[]): string[] {
+  const seen = urls.flatMap((text) => {
+    const { protocol, hostname, port } = new URL(text)
+    const loopback = hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.')
+    // A certificate is for a name, not for an address.
+    if (protocol !== 'ws:' || !loopback || addresses.length === 0) return [text]
+    return addresses.map(({ host }) => relayUrlOf(host, port === '' ? 80 : Number(port)))
+  })
+  return [...new Set(seen)]
+}
+
+/** The addresses of this machine, now. */
+export async function ownAddresses(): Promise<LanAddress[]> {
+  return lanAddresses(networkInterfaces(), await preferredAddress())
 }

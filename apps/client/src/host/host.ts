@@ -1,10 +1,9 @@
 // "pychat host": a relay inside this program, for people on one network, with no machine of its own and no internet.
 // It starts the relay and says where others find it; chatting and inviting are done like anywhere else.
 import { appendFileSync } from 'node:fs'
-import { networkInterfaces } from 'node:os'
 import { relayPortDefault } from '@pychat/protocol'
 import { UsageError } from '../settings.ts'
-import { type LanAddress, lanAddresses, preferredAddress } from './addresses.ts'
+import { type LanAddress, ownAddresses } from './addresses.ts'
 
 export type Host = {
   port: number
@@ -36,14 +35,9 @@ export async function startHost(port: number | null, version: string, logFile: s
   }
   return {
     port: relay.port,
-    addresses: lanAddresses(networkInterfaces(), await preferredAddress()),
+    addresses: await ownAddresses(),
     stop: () => relay.stop(),
   }
-}
-
-/** @param host as `LanAddress` has it */
-export function relayUrlOf(host: string, port: number): string {
-  return `ws://${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
 function logWriter(file: string): (line: string) => void {

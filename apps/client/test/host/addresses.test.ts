@@ -1,8 +1,7 @@
 // Which addresses a host tells others: those that people on the same network can reach, the likeliest first.
 import type { NetworkInterfaceInfo } from 'node:os'
 import { expect, it } from 'vitest'
-import { lanAddresses } from '../../src/host/addresses.ts'
-import { relayUrlOf } from '../../src/host/host.ts'
+import { lanAddresses, relayUrlOf, seenFromOutside } from '../../src/host/addresses.ts'
 import { relayUrl } from '../../src/settings.ts'
 
 const at = (address: string, internal = false) =>
@@ -35,4 +34,18 @@ it('puts the address that is used first, and bridges to containers and self-assi
 it.each(['192.168.1.20', 'fd00::20'])('gives %s as an address that a client takes', (host) => {
   const url = relayUrlOf(host, 8765)
   expect(relayUrl(url, false)).toEqual({ url })
+})
+
+it('names this machine in invites as others reach it', () => {
+  const lan = [
+    { host: '192.168.1.20', interfaceName: 'wlan0' },
+    { host: 'fd00::20', interfaceName: 'wlan0' },
+  ]
+  expect(seenFromOutside(['ws://localhost:8765', 'ws://127.0.0.1:8765'], lan)).toEqual([
+    'ws://192.168.1.20:8765',
+    'ws://[fd00::20]:8765',
+  ])
+  const others = ['wss://chat.example.org', 'ws://10.0.0.5:80', 'wss://localhost']
+  expect(seenFromOutside(others, lan)).toEqual(others)
+  expect(seenFromOutside(['ws://localhost:8765'], [])).toEqual(['ws://localhost:8765'])
 })
