@@ -52,6 +52,8 @@ export type Piped = {
   events(): Event[]
   until(fits: (event: Event) => boolean, withinMs?: number): Promise<Event>
   untilText(text: string, withinMs?: number): Promise<void>
+  /** Ctrl-C. */
+  interrupt(): void
   /** As a machine that loses its power. */
   kill(): void
   exited: Promise<number | null>
@@ -88,6 +90,7 @@ export function startPiped(
   return {
     say: (line) => void child.stdin.write(`${line}\n`),
     end: () => void child.stdin.end(),
+    interrupt: () => void child.kill('SIGINT'),
     kill: () => void child.kill('SIGKILL'),
     stdout: () => stdout,
     stderr: () => stderr,
