@@ -178,7 +178,7 @@ export function x25519(key: AgreementKey, publicKey: Uint8Array): Uint8Array | n
   try {
     shared = new Uint8Array(diffieHellman({ privateKey: key as unknown as KeyObject, publicKey: other }))
   } catch {
-    // OpenSSL refuses all zero by itself, and these two keys give it no other reason.
+    // OpenSSL refuses all zero by itself, and these two keys give it no other reason; other libraries return the zeros.
     return null
   }
   return shared.every((byte) => byte === 0) ? null : shared
