@@ -130,16 +130,21 @@ export function createChannels(ports: ChannelPorts): Channels {
     room.on('ended', ({ code, sentence }) => {
       if (!isHere()) return
       first?.ended(code === 'left' || code === 'kicked' ? 'stopped' : code, sentence)
-      end(channel, sentence)
+      // The whole client goes: the next start comes back to this channel.
+      if (code === 'left' || code === 'stopped') drop(channel, sentence)
+      else end(channel, sentence)
     })
   }
 
-  function end(channel: Channel, reason: string) {
-    if (channel.ended) return
+  function drop(channel: Channel, reason: string) {
     channel.ended = true
     channel.cancelCarry?.()
     channel.conversation.end(reason === '' ? 'You left this channel.' : reason)
     open.delete(channel.name)
+  }
+  function end(channel: Channel, reason: string) {
+    if (channel.ended) return
+    drop(channel, reason)
     if (!channel.opened) return
     ports.emit('closed', { view: channel.conversation.view, reason })
     ports.changed()

@@ -34,6 +34,7 @@ import { createMoving, type Moving } from './moving.ts'
 import { createPeople } from './people.ts'
 import { createPrivateTalks } from './private.ts'
 import { createRecords } from './record.ts'
+import type { Saying } from './saying.ts'
 import type {
   Community,
   CommunityEvents,
@@ -145,7 +146,7 @@ export function createCommunity(options: CommunityOptions, ports: CommunityPorts
     home: () => moving.home,
     rankOf: law.rankOf,
     isHidden: law.isHidden,
-    meet: people.meet,
+    isKnown: people.isKnown,
   })
   const listening = createHomeListening(
     { law, records, founding, talks, channels, knocking, moving: () => moving },
@@ -178,7 +179,7 @@ export function createCommunity(options: CommunityOptions, ports: CommunityPorts
     settled(before) {
       channels.forget()
       if (law.current()?.rank === 'member') void before.room.leave()
-      else knocking.watch(before.room, before.saying)
+      else watch(before.room, before.saying)
     },
   })
   const acting = createActing({
@@ -262,11 +263,24 @@ export function createCommunity(options: CommunityOptions, ports: CommunityPorts
       try {
         const room = enter(keys, records.charterOf(keys.id))
         listening.lookAfter(room)
-        knocking.watch(room)
+        watch(room)
       } catch (error) {
         ignore(error)
       }
     }
+  }
+  /** A room behind has to say that it is one, also when who moved it could not finish. */
+  function watch(room: Room, saying?: Saying) {
+    knocking.watch(room, saying)
+    const say = () => {
+      const current = law.current()
+      if (current === null || current.rank === 'member' || room.charter()?.rules.moved) return
+      const text = { motd: '', people: current.draft.text.people, channels: [] }
+      const behind = { ...current.draft, moved: true, text }
+      desk(room).adopt(current.charter.pair.charter, behind).catch(ignore)
+    }
+    room.on('ready', say)
+    if (room.inside) say()
   }
   function isEntered(id: RoomId): boolean {
     return client.rooms().some((room) => room.keys.id === id)

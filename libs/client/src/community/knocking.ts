@@ -17,7 +17,6 @@ import { type Actor, admit } from './acts.ts'
 import type { Emit } from './conversation.ts'
 import type { Home } from './moving.ts'
 import { createSaying, type Saying } from './saying.ts'
-import type { KeyStanding } from './types.ts'
 
 /** Rooms behind that are looked after, the newest ones. */
 const watchedMax = 4
@@ -50,7 +49,8 @@ export type KnockingPorts = Pick<ClientPorts, 'setTimer' | 'now' | 'jitter'> & {
   self(): Actor
   rankOf(publicKey: PublicKey): Rank
   isHidden(id: MemberId): boolean
-  meet(user: User): KeyStanding
+  /** Whether that name was met with this very key before. */
+  isKnown(user: User): boolean
 }
 
 export function createKnocking(ports: KnockingPorts): Knocking {
@@ -73,13 +73,8 @@ export function createKnocking(ports: KnockingPorts): Knocking {
         if (watched.includes(from)) open(from, session).catch(ignore)
       })
     } else if (!isRepeat) {
-      const standing = ports.meet(user)
       const { fingerprint } = user
-      ports.emit('knock', {
-        name: user.name,
-        fingerprint,
-        known: standing === 'known' || standing === 'verified',
-      })
+      ports.emit('knock', { name: user.name, fingerprint, known: ports.isKnown(user) })
     }
   }
 

@@ -13,6 +13,8 @@ export type Acquaintance = { name: string; publicKey: PublicKey; memberId: Membe
 export type People = {
   /** Compares, remembers, and says so when a known name has another key: once. */
   meet(someone: Acquaintance): KeyStanding
+  /** Whether that name is remembered with this very key; to be asked before `meet`. */
+  isKnown(someone: Acquaintance): boolean
   isVerified(name: string, publicKey: PublicKey): boolean
   setVerified(someone: Acquaintance, verified: boolean): void
   /** Last name and key of somebody who was met in this run. */
@@ -58,6 +60,7 @@ export function createPeople(
       keep(standings, key, standing)
       return standing
     },
+    isKnown: ({ name, publicKey }) => memory.person(root, normalizeName(name))?.publicKey === publicKey,
     isVerified: (name, publicKey) => {
       const known = memory.person(root, normalizeName(name))
       return known?.verified === true && known.publicKey === publicKey

@@ -78,6 +78,10 @@ export class FakeNet {
       await Promise.resolve()
     }
   }
+  /** One thing that is on its way arrives. */
+  settle1(): void {
+    this.#queue.shift()?.()
+  }
   /** Lets the clock run; what happens on the way is settled. */
   async pass(ms: number): Promise<void> {
     await this.settle()

@@ -1,0 +1,290 @@
+// A community gets fresh keys and moves: who is here comes along without losing a word, who is not knocks.
+import { expect, it } from 'vitest'
+import type { RoomRecord } from '../../src/index.ts'
+import { FakeNet, type FakeRoom } from './fake-net.ts'
+import { channel, gather, Machine, Member, refusalOf, room, rootKeys, toward } from './people.ts'
+
+const names = ['Alice', 'Bob', 'Carol', 'Dora', 'Emil']
+
+it('takes everybody along, with the rules, and nobody loses or sees twice anything that is said meanwhile', async () => {
+  const net = new FakeNet()
+  const members = await gather(net, names)
+  const [alice, bob] = members as [Member, Member]
+  expect(await refusalOf(net, alice.community.motd('Be kind'))).toBeNull()
+  expect(await refusalOf(net, bob.community.rekey())).toMatchObject({ code: 'rank' })
+  for (const each of members) each.forget()
+  const texts: string[] = []
+  const say = (round: number) => {
+    for (const [i, each] of members.entries()) {
+      const text = `${names[i]} ${round}`
+      texts.push(text)
+      each.community.send(room, text)
+    }
+  }
+  say(1)
+  const done = alice.community.rekey()
+  for (let round = 2; round < 40; round += 1) {
+    say(round)
+    await net.pass(round < 20 ? 0 : 5)
+  }
+  await net.pass(1000)
+  await done
+  say(40)
+  await net.pass(100)
+  for (const each of members) {
+    const heard = each.of('message').map(({ text }) => text)
+    expect([...heard].sort()).toEqual([...texts].sort())
+    for (const name of names) {
+      const own = heard.filter((text) => text.startsWith(name)).map((text) => Number(text.split(' ')[1]))
+      expect(own).toEqual([...own].sort((a, b) => a - b))
+    }
+    expect(each.of('moving')).toHaveLength(1)
+    expect(each.of('moved')).toEqual([expect.objectContaining({ carried: 5 })])
+    expect(each.of('joined').length + each.of('left').length + each.of('failed').length).toBe(0)
+    expect(each.of('warning')).toEqual([])
+    expect(each.community.charter()).toMatchObject({ motd: 'Be kind', owner: 'Alice' })
+  }
+  await net.pass(61_000)
+  const root = await rootKeys()
+  // An op's client stays at the old door for those who were away.
+  expect(members.map((each) => each.client.rooms().some(({ keys }) => keys.id === root.id))).toEqual([
+    true,
+    false,
+    false,
+    false,
+    false,
+  ])
+  expect(bob.community.people(room)).toHaveLength(5)
+  for (const each of members) expect(each.of('left')).toEqual([])
+})
+
+it('shows what somebody said in the old room before what they say in the new one', async () => {
+  const net = new FakeNet()
+  const [alice, bob, carol] = (await gather(net, ['Alice', 'Bob', 'Carol'])) as [Member, Member, Member]
+  const [bobsOld, carolsOld] = [bob, carol].map(({ client }) => client.entered[0]) as [FakeRoom, FakeRoom]
+  const move = alice.community.rekey()
+  // Bob speaks while the move is under way; of the old room, Carol gets the move and nothing more for a while.
+  bobsOld.on('body', () => {
+    bob.community.send(room, 'second')
+    carolsOld.heldAt = 2
+  })
+  bob.community.send(room, 'first')
+  await net.pass(10)
+  await move
+  bob.community.send(room, 'third')
+  alice.community.send(room, 'from another')
+  await net.pass(50)
+  expect(bob.texts()).toEqual(['Bob: first', 'Bob: second', 'Bob: third', 'Alice: from another'])
+  expect(carol.texts()).toEqual(['Bob: first', 'Alice: from another'])
+  carolsOld.heldAt = null
+  carolsOld.read()
+  await net.pass(200)
+  expect(carol.texts()).toEqual(['Bob: first', 'Alice: from another', 'Bob: second', 'Bob: third'])
+})
+
+it('does not wait for ever for the old room', async () => {
+  const net = new FakeNet()
+  const [alice, bob, carol] = (await gather(net, ['Alice', 'Bob', 'Carol'])) as [Member, Member, Member]
+  const [bobsOld, carolsOld] = [bob, carol].map(({ client }) => client.entered[0]) as [FakeRoom, FakeRoom]
+  const move = alice.community.rekey()
+  bobsOld.on('body', () => {
+    bob.community.send(room, 'second')
+    carolsOld.heldAt = 1
+  })
+  await net.pass(10)
+  await move
+  bob.community.send(room, 'third')
+  await net.pass(4000)
+  expect(carol.texts()).toEqual([])
+  await net.pass(2000)
+  expect(carol.texts()).toEqual(['Bob: third'])
+})
+
+it('leaves a banned person behind, whatever name and key she brings to the old PIN', async () => {
+  const net = new FakeNet()
+  const members = await gather(net, ['Alice', 'Bob', 'Mallory'])
+  const [alice, bob] = members as [Member, Member, Member]
+  const root = await rootKeys()
+  expect(await refusalOf(net, alice.community.ban('Mallory', { forMs: null, reason: '' }))).toBeNull()
+  expect(await refusalOf(net, alice.community.rekey())).toBeNull()
+  const mallory = new Member(net, root, 'Mallory', { identity: 'another key', run: '2' })
+  mallory.community.start()
+  await net.pass(4000)
+  expect(mallory.of('locked-out')).toHaveLength(1)
+  for (let i = 0; i < 100; i += 1) bob.community.send(room, `secret ${i}`)
+  mallory.community.send(room, 'hello?')
+  await net.pass(1000)
+  expect(alice.texts().filter((text) => text.includes('secret'))).toHaveLength(100)
+  expect(mallory.texts()).toEqual(['Mallory: hello?'])
+  expect(alice.texts().filter((text) => text.includes('hello?'))).toEqual([])
+  await net.pass(61_000)
+  expect(alice.of('knock')).toEqual([])
+  // Her client goes on knocking as long as an op comes by; nobody lets her in by accident.
+  expect(mallory.of('moved')).toEqual([])
+})
+
+it('lets in who was away when an op says so, and an op or owner by their key alone', async () => {
+  const net = new FakeNet()
+  const [alice, bob, carol] = (await gather(net, ['Alice', 'Bob', 'Carol'])) as [Member, Member, Member]
+  const root = await rootKeys()
+  expect(await refusalOf(net, alice.community.op('Bob'))).toBeNull()
+  await carol.community.stop()
+  expect(await refusalOf(net, bob.community.rekey())).toBeNull()
+  await net.pass(70_000)
+  expect(await refusalOf(net, alice.community.admit('Carol'))).toMatchObject({ code: 'nobody' })
+
+  const back = new Member(net, root, 'Carol', { machine: carol.machine, run: '2' })
+  back.community.start()
+  await net.pass(5000)
+  expect(back.of('locked-out')).toHaveLength(1)
+  for (const op of [alice, bob]) {
+    expect(op.of('knock')).toEqual([expect.objectContaining({ name: 'Carol', known: true })])
+  }
+  alice.community.send(room, 'come in')
+  expect(await refusalOf(net, alice.community.admit('carol'))).toBeNull()
+  expect(back.of('moved')).toHaveLength(1)
+  expect(back.texts()).toEqual(['Alice: come in'])
+  back.community.send(room, 'thank you')
+  await net.pass(100)
+  expect(bob.texts().at(-1)).toBe('Carol: thank you')
+
+  // The owner's laptop is lost: another one has the words, and the old PIN.
+  await alice.community.stop()
+  await net.pass(100)
+  const elsewhere = new Member(net, root, 'Alice', { run: '3' })
+  elsewhere.community.start()
+  await net.pass(10_000)
+  expect(elsewhere.of('moved')).toHaveLength(1)
+  expect(elsewhere.last('charter')).toMatchObject({ rank: 'owner' })
+  elsewhere.community.send(room, 'here again')
+  await net.pass(100)
+  expect(bob.texts().at(-1)).toBe('Alice: here again')
+})
+
+it('goes on at the next start where it was, and an invite leads there', async () => {
+  const net = new FakeNet()
+  const [alice, bob] = (await gather(net, ['Alice', 'Bob'])) as [Member, Member]
+  const root = await rootKeys()
+  expect(alice.community.invite()).toEqual({ name: 'Harbour', pin: 'a long enough pin' })
+  expect(await refusalOf(net, alice.community.rekey())).toBeNull()
+  await bob.community.stop()
+  const again = new Member(net, root, 'Bob', { machine: bob.machine, run: '2' })
+  again.community.start()
+  await net.pass(5000)
+  expect(again.of('locked-out')).toEqual([])
+  const invite = alice.community.invite()
+  if (!('secret' in invite)) throw new Error('the invite has no secret')
+  const dora = new Member(net, root, 'Dora', { door: { secret: invite.secret, root: invite.root } })
+  dora.community.start()
+  await net.pass(5000)
+  dora.community.send(room, 'hello')
+  await net.pass(100)
+  for (const each of [alice, again]) expect(each.texts()).toEqual(['Dora: hello'])
+  expect(dora.community.charter()?.owner).toBe('Alice')
+  expect(dora.community.invite()).toEqual(invite)
+
+  // It moves a second time.
+  expect(await refusalOf(net, alice.community.rekey())).toBeNull()
+  await net.pass(1000)
+  expect(dora.of('moved')).toHaveLength(1)
+  expect(dora.community.invite()).not.toEqual(invite)
+})
+
+it('channels and private conversations go on', async () => {
+  const net = new FakeNet()
+  const members = await gather(net, ['Alice', 'Bob', 'Carol'])
+  const [alice, bob, carol] = members as [Member, Member, Member]
+  for (const each of members) expect(await refusalOf(net, each.community.open(channel('dev')))).toBeNull()
+  await bob.community.open(toward('Carol'))
+  bob.community.send(toward('Carol'), 'private one')
+  bob.community.send(channel('dev'), 'dev one')
+  await net.pass(100)
+  const done = alice.community.rekey()
+  bob.community.send(channel('dev'), 'dev two')
+  bob.community.send(toward('Carol'), 'private two')
+  await net.pass(1000)
+  await done
+  bob.community.send(channel('dev'), 'dev three')
+  bob.community.send(toward('Carol'), 'private three')
+  await net.pass(70_000)
+  bob.community.send(channel('dev'), 'dev four')
+  bob.community.send(toward('Carol'), 'private four')
+  await net.pass(100)
+  expect(carol.texts(channel('dev'))).toEqual(['one', 'two', 'three', 'four'].map((n) => `Bob: dev ${n}`))
+  expect(carol.texts(toward('Bob'))).toEqual(['one', 'two', 'three', 'four'].map((n) => `Bob: private ${n}`))
+  expect(alice.texts(channel('dev'))).toHaveLength(4)
+  for (const each of members) {
+    expect(each.of('failed')).toEqual([])
+    expect(each.of('left')).toEqual([])
+    expect(each.of('closed')).toEqual([])
+  }
+  // Somebody begins a conversation in the new room.
+  await carol.community.open(toward('Alice'))
+  carol.community.send(toward('Alice'), 'anew')
+  await net.pass(100)
+  expect(alice.texts(toward('Carol'))).toEqual(['Carol: anew'])
+})
+
+it.each([
+  ['before anybody was told', 0],
+  ['when everybody was told', 2],
+])('is finished at the next start when the mover crashes %s', async (_when, toldFrames) => {
+  const net = new FakeNet()
+  const [alice, bob, carol] = (await gather(net, ['Alice', 'Bob', 'Carol'])) as [Member, Member, Member]
+  const root = await rootKeys()
+  const { machine } = alice
+  let kept: RoomRecord | null = null
+  const crash = () => {
+    kept = structuredClone(machine.record)
+    machine.save = () => {}
+    alice.client.lose()
+  }
+  const save = machine.save
+  machine.save = (record) => {
+    save(record)
+    if (record.moving !== null && toldFrames === 0) crash()
+  }
+  alice.community.rekey().catch(() => {})
+  if (toldFrames > 0) {
+    alice.client.entered[0]?.on('body', crash)
+  }
+  await net.pass(1000)
+  expect(kept).toMatchObject(
+    toldFrames === 0
+      ? { moving: expect.stringMatching(/^[0-9a-f]{64}$/), secrets: [] }
+      : { moving: null, secrets: [expect.stringMatching(/^[0-9a-f]{64}$/)] },
+  )
+  expect(net.hall(root.id).charter?.rules.moved).toBe(false)
+  expect(bob.of('moved')).toHaveLength(toldFrames === 0 ? 0 : 1)
+  bob.community.send(room, 'still here')
+  await net.pass(100)
+
+  const copy = Object.assign(new Machine(), { record: kept })
+  const again = new Member(net, root, 'Alice', { machine: copy, run: '2' })
+  again.community.start()
+  await net.pass(5000)
+  for (const each of [bob, carol]) expect(each.of('moved')).toHaveLength(1)
+  expect(copy.record).toMatchObject({ moving: null, secrets: [expect.any(String)] })
+  carol.community.send(room, 'arrived')
+  await net.pass(100)
+  expect(again.texts().at(-1)).toBe('Carol: arrived')
+  expect(bob.texts()).toEqual(['Bob: still here', 'Carol: arrived'])
+  expect(net.hall(root.id).charter?.rules.moved).toBe(true)
+})
+
+it('of two moves at the same moment one counts, for everybody', async () => {
+  const net = new FakeNet()
+  const members = await gather(net, names)
+  const [alice, bob] = members as [Member, Member]
+  expect(await refusalOf(net, alice.community.op('Bob'))).toBeNull()
+  const outcomes = [alice.community.rekey(), bob.community.rekey()].map((doing) => refusalOf(net, doing))
+  await net.pass(10_000)
+  const codes = (await Promise.all(outcomes)).map((refusal) => refusal?.code)
+  expect(codes.filter((code) => code === undefined)).toHaveLength(1)
+  expect(codes.filter((code) => code === 'conflict')).toHaveLength(1)
+  const rooms = new Set(members.map((each) => each.last('moved')?.room))
+  expect(rooms.size).toBe(1)
+  alice.community.send(room, 'all here?')
+  await net.pass(100)
+  for (const each of members) expect(each.texts()).toEqual(['Alice: all here?'])
+})
