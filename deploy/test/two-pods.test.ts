@@ -29,7 +29,7 @@ function helmTest(settings: Record<string, string>): Promise<{ code: number | nu
   return new Promise((resolve) => child.once('close', (code) => resolve({ code, said })))
 }
 
-describe('helm test', () => {
+describe('helm test', { timeout: 120_000 }, () => {
   it('passes when a sealed message goes from one relay to the other', async () => {
     const port = await freePort()
     const shared = { PYCHAT_REDIS_URL: inject('redisUrl'), PYCHAT_REDIS_PREFIX: freshPrefix() }
@@ -49,7 +49,7 @@ describe('helm test', () => {
     const { code, said } = await helmTest({
       NODES: '127.0.0.1,127.0.0.2',
       PORT: String(port),
-      WITHIN_MS: '6000',
+      WITHIN_MS: '10000',
     })
     expect(said).toContain("FAILED: Bob did not get Alice's message")
     expect(code).toBe(1)

@@ -4,7 +4,10 @@
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { lookup } from 'node:dns/promises'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { isIPv6 } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 
 const {
@@ -20,6 +23,13 @@ const fail = (text) => {
   say(`FAILED: ${text}`)
   process.exit(1)
 }
+
+const folder = mkdtempSync(join(tmpdir(), 'pychat-helm-test-'))
+const children = []
+process.on('exit', () => {
+  for (const child of children) child.kill('SIGKILL')
+  rmSync(folder, { recursive: true, force: true, maxRetries: 3 })
+})
 
 let state = 'no relay was looked for yet'
 setTimeout(() => fail(`${state}, after ${WITHIN_MS} ms.`), Number(WITHIN_MS)).unref()
@@ -46,10 +56,12 @@ function enter(user, address, server, pin) {
     'pychat',
     ['--json', '--insecure', '--relay', url, '--server', server, '--user', user],
     {
-      env: { ...process.env, PYCHAT_PIN: pin },
+      // What the two keep is their own, as on two machines.
+      env: { ...process.env, PYCHAT_PIN: pin, PYCHAT_STATE_DIR: join(folder, user) },
       stdio: ['pipe', 'pipe', 'inherit'],
     },
   )
+  children.push(child)
   child.on('error', (error) => fail(`pychat cannot be started (${error.code}).`))
   child.on('exit', (code) => fail(`${user}'s pychat ended with exit code ${code}.`))
   const events = []
@@ -62,7 +74,11 @@ function enter(user, address, server, pin) {
   })
   return {
     say: (text) => child.stdin.write(`${text}\n`),
-    end: () => child.removeAllListeners('exit').kill(),
+    end: () =>
+      new Promise((resolve) => {
+        child.removeAllListeners('exit').once('exit', resolve)
+        child.kill()
+      }),
     until: (fits) =>
       new Promise((resolve) => {
         const look = () => {
@@ -92,8 +108,8 @@ state = "Bob did not get Alice's message"
 alice.say(text)
 const message = await bob.until((event) => event.type === 'message' && event.text === text)
 await alice.until((event) => event.type === 'message' && event.own)
-alice.end()
-bob.end()
+state = 'a client did not end'
+await Promise.all([alice.end(), bob.end()])
 if (message.from !== 'Alice') fail(`the message came from ${JSON.stringify(message.from)}.`)
 say(`Bob got Alice's message${found.length > 1 ? ' through another relay' : ' (there is one relay only)'}.`)
 process.exit(0)
