@@ -27,7 +27,7 @@ it('misses nothing that the log has, and says what it has not', async ({ skip })
   await ana.until(({ type, user }) => type === 'joined' && user === 'Bob')
   const says = async (text: string) => {
     ana.say(text)
-    await ana.until((event) => event['text'] === text)
+    await ana.until((event) => event.type === 'message' && event['text'] === text)
   }
   relay.delivers = false
   await says('one')

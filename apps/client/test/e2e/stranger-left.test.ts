@@ -27,7 +27,7 @@ const told = (chatter: Chatter) =>
   chatter.events.filter(({ type }) => type === 'message').map((event) => event['text'])
 const says = async (chatter: Chatter, text: string) => {
   chatter.say(text)
-  await chatter.until((event) => event['text'] === text)
+  await chatter.until((event) => event.type === 'message' && event['text'] === text)
 }
 /** Carol comes, says two things and leaves. */
 async function visit(relay: string) {
