@@ -63,12 +63,13 @@ export function runChat(options: ChatOptions, screen: Screen, community: Communi
     const error = (code: ErrorCode, text: string) => tellAll({ type: 'error', code, text })
     function tell(key: string | null, event: ChatEvent) {
       follow(key, event)
-      apply(talks.tell(conversations, key, event))
+      const told = talks.tell(conversations, key, event)
+      apply(told)
+      if (event.type === 'message' && !event.own) screen.heard(event, told.calls)
     }
     function apply(told: talks.Told) {
       conversations = told.conversations
       for (const event of told.show) show(event)
-      if (told.alert) screen.alert()
       refresh()
     }
     function show(event: ScreenEvent) {

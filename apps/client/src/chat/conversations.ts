@@ -37,8 +37,8 @@ export type Conversations = {
 export type Told = {
   conversations: Conversations
   show: ScreenEvent[]
-  /** Ring. */
-  alert: boolean
+  /** It calls the person. */
+  calls: boolean
 }
 
 export const roomKey = ''
@@ -93,30 +93,30 @@ export function rename(state: Conversations, from: string, to: string, label: st
 
 /** @param key of the conversation it belongs to; null: to none, shown wherever one is */
 export function tell(state: Conversations, key: string | null, event: ChatEvent): Told {
-  if (key === null) return { conversations: state, show: [event], alert: false }
+  if (key === null) return { conversations: state, show: [event], calls: false }
   const known = find(state, key)
-  if (!known) return { conversations: state, show: [event], alert: false }
+  if (!known) return { conversations: state, show: [event], calls: false }
   const heard = event.type === 'message' && !event.own
   const call = heard && (event.mention || known.private)
   const spoken =
     event.type === 'message' && !event.own
       ? change(state, key, (one) => ({ ...one, speakers: withSpeaker(one.speakers, event.from) }))
       : state
-  if (state.mixed) return { conversations: spoken, show: [event], alert: call }
+  if (state.mixed) return { conversations: spoken, show: [event], calls: call }
   if (key === state.current) {
-    if (!heard || !state.absent) return { conversations: spoken, show: [event], alert: call }
+    if (!heard || !state.absent) return { conversations: spoken, show: [event], calls: call }
     const counted = change(spoken, key, (one) => count(one, call))
     return {
       conversations: counted,
       show: known.unread === 0 ? [{ type: 'divider' }, event] : [event],
-      alert: call,
+      calls: call,
     }
   }
   // Sent from here to there: seen here, so that nobody wonders whether it went.
   if (event.type === 'message' && event.own) {
-    return { conversations: change(spoken, key, (one) => keep(one, event)), show: [event], alert: false }
+    return { conversations: change(spoken, key, (one) => keep(one, event)), show: [event], calls: false }
   }
-  if (event.type === 'failed') return { conversations: spoken, show: [event], alert: false }
+  if (event.type === 'failed') return { conversations: spoken, show: [event], calls: false }
   const kept = change(spoken, key, (one) => keep(heard ? mark(count(one, call)) : one, event))
   const first = heard && known.private && known.unread === 0
   return {
@@ -124,7 +124,7 @@ export function tell(state: Conversations, key: string | null, event: ChatEvent)
     show: first
       ? [{ type: 'elsewhere', view: known.label, from: event.from, number: numberOf(state, key) }]
       : [],
-    alert: call,
+    calls: call,
   }
 }
 
@@ -160,7 +160,7 @@ function keep(one: Conversation, event: ChatEvent): Conversation {
 /** Shows another conversation: a header, then what came there meanwhile, with a line before what is unread. */
 export function goTo(state: Conversations, key: string): Told {
   const one = find(state, key)
-  if (!one) return { conversations: state, show: [], alert: false }
+  if (!one) return { conversations: state, show: [], calls: false }
   const show: ScreenEvent[] = [{ type: 'view', view: one.label, unread: one.unread }]
   if (one.dropped > 0) show.push({ type: 'dropped', count: one.dropped })
   one.kept.forEach((event, index) => {
@@ -175,7 +175,7 @@ export function goTo(state: Conversations, key: string): Told {
     firstUnread: null,
     dropped: 0,
   }))
-  return { conversations: read, show, alert: false }
+  return { conversations: read, show, calls: false }
 }
 
 /** Whether the person looks. Who comes back has seen what is shown. */

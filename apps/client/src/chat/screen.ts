@@ -86,8 +86,11 @@ export type Screen = {
   readonly personal: boolean
   show(event: ScreenEvent): void
   status(status: Status): void
-  /** The person's name was called, or somebody wrote to them alone. */
-  alert(): void
+  /**
+   * Somebody else said something, in whatever conversation, once.
+   * @param calls the person's name is in it, or it is private
+   */
+  heard(message: ChatEvent & { type: 'message' }, calls: boolean): void
   listen(person: Person): void
   /** Lines wait in the system until `resume`. */
   pause(): void

@@ -66,7 +66,11 @@ export function translate(
   community.on('offered', (event) => tell(null, { type: 'offered', ...event }))
   community.on('act', (event) => tell(null, { type: 'act', ...event, until: untilTime(event.until) }))
   community.on('expelled', (event) => tell(null, { type: 'expelled', ...event, view: viewLabel(event.view) }))
-  community.on('channel', ({ name }) => tell(null, { type: 'channel', channel: `#${name}` }))
+  community.on('channel', ({ name }) => {
+    const key = keyOf({ kind: 'channel', name })
+    if (community.views().some((view) => keyOf(view) === key)) return
+    tell(null, { type: 'channel', channel: `#${name}` })
+  })
   community.on('moving', (event) => tell(null, { type: 'moving', ...event }))
   community.on('moved', (event) => tell(null, { type: 'moved', ...event }))
   community.on('knock', ({ name, fingerprint, known }) =>

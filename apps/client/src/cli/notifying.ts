@@ -1,4 +1,4 @@
-// The notify hook of a command: which program it is, by flag or environment, and that it hears what the screen is shown.
+// The notify hook of a command: which program it is, by flag or environment, and that it hears all that is said, also in conversations that are not shown.
 import type { Screen } from '../chat/screen.ts'
 import { commandWords, createNotifier, type Notifier } from '../notify.ts'
 import { UsageError } from '../settings.ts'
@@ -22,10 +22,9 @@ export function withNotify(screen: Screen, notifier: Notifier | null): Screen {
   if (notifier === null) return screen
   return {
     ...screen,
-    show(event) {
-      screen.show(event)
-      if (event.type !== 'message' || event.own) return
-      const { view, from, mention, at, text } = event
+    heard(message, calls) {
+      screen.heard(message, calls)
+      const { view, from, mention, at, text } = message
       notifier.tell({ view, from, mention, private: view.startsWith('@'), at, text })
     },
   }

@@ -60,7 +60,7 @@ function listeningScreen({ json, channel }: TailFlags, { stdout, stderr }: CliPo
     personal: false,
     show,
     status: () => {},
-    alert: () => {},
+    heard: () => {},
     listen(listener) {
       person = listener
     },

@@ -36,7 +36,7 @@ function createLineScreen(
     personal,
     show,
     status: () => {},
-    alert: () => {},
+    heard: () => {},
     listen({ line, ended }) {
       reader.on('line', line)
       reader.on('close', ended)

@@ -45,8 +45,8 @@ function rememberingScreen(mixed = false): Remembering {
     status(status) {
       last = status
     },
-    alert() {
-      screen.alerts += 1
+    heard(_message, calls) {
+      if (calls) screen.alerts += 1
     },
     listen(listener) {
       screen.type = listener
@@ -254,11 +254,17 @@ describe('commands', () => {
   })
 
   it('of owners and ops are refused to others without asking anybody', async () => {
+    community.rules = { motd: '', lock: false, limit: 0, history: false, owner: 'Bob', bans: [], muted: [] }
     for (const line of ['/kick Bob', '/rekey', '/op Bob', '/motd x', '/limit 3', '/transfer Bob'])
       await type(line)
     expect(community.asked).toEqual(['start'])
     expect(ofType('error')).toHaveLength(6)
     expect(texts()).toContain('/op NAME is for the owner.')
+  })
+
+  it('of owners and ops go on to whoever decides while the room is nobody\u2019s', async () => {
+    await type('/motd mine')
+    expect(community.asked.at(-1)).toBe('motd mine')
   })
 
   it('say in one sentence why something was not done', async () => {

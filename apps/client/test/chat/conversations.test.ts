@@ -27,7 +27,7 @@ function tellAll(state: talks.Conversations, events: readonly (readonly [string 
       return {
         conversations: told.conversations,
         shown: [...shown, ...told.show],
-        alerts: alerts + (told.alert ? 1 : 0),
+        alerts: alerts + (told.calls ? 1 : 0),
       }
     },
     { conversations: state, shown: [], alerts: 0 },
@@ -90,7 +90,7 @@ describe('a conversation that is not shown', () => {
 
   it('calls for a mention', () => {
     const told = talks.tell(three(), '#dev', message('alice: look', { view: '#dev', mention: true }))
-    expect(told).toMatchObject({ alert: true, show: [] })
+    expect(told).toMatchObject({ calls: true, show: [] })
     expect(talks.viewLines(told.conversations)[1]).toMatchObject({ unread: 1, calls: 1 })
   })
 

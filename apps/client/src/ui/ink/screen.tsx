@@ -188,7 +188,9 @@ export function createInkScreen({ input, output, env, paint, prompt }: InkOption
       status = next
       draw()
     },
-    alert: modes.bell,
+    heard(_message, calls) {
+      if (calls) modes.bell()
+    },
     listen(listener) {
       person = listener
       input.setEncoding('utf8')
