@@ -1,6 +1,6 @@
 // "pychat host" on a local network without internet: two others join by the printed invite, and hear of its end.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { endPrograms, startInTerminal, startPiped } from '../program.ts'
+import { type Event, endPrograms, startInTerminal, startPiped } from '../program.ts'
 import { createLan, type Lan } from '../support/lan.ts'
 
 let lan: Lan | { missing: string }
@@ -44,6 +44,24 @@ describe('a host on a local network', () => {
     bob.say('Hello from the kitchen')
     await carol.untilRow('Hello from the kitchen')
 
+    // Two channels, each with other people in it.
+    carol.type('/join #kitchen\r')
+    bob.say('/join #kitchen')
+    await bob.until(meets('#kitchen', 'Carol'))
+    bob.say('The soup is ready')
+    await carol.untilRow('The soup is ready')
+    carol.type('On my way\r')
+    const answer = await bob.until(({ type, text }) => type === 'message' && text === 'On my way')
+    expect(answer).toMatchObject({ view: '#kitchen', from: 'Carol' })
+    bob.say('/join #garden')
+    alice.type('/join #garden\r')
+    await bob.until(meets('#garden', 'Alice'))
+    alice.type('The roses need water\r')
+    const heard = await bob.until(({ type, text }) => type === 'message' && text === 'The roses need water')
+    expect(heard).toMatchObject({ view: '#garden', from: 'Alice' })
+    expect(carol.rows().join('\n')).not.toContain('roses')
+    expect(alice.rows().join('\n')).not.toContain('soup')
+
     alice.type('/quit\r')
     expect(await alice.exited).toBe(0)
     await alice.untilRow('everybody who was in it was told')
@@ -73,6 +91,13 @@ describe('a host on a local network', () => {
     expect(told['text']).toMatch(/ask them for a new invite, or host it yourself with "pychat host"/)
   }, 60_000)
 })
+
+/** In this view with somebody, whoever came first. */
+function meets(where: string, name: string) {
+  return ({ type, view, user, users }: Event) =>
+    view === where &&
+    ((type === 'joined' && user === name) || (type === 'entered' && String(users).includes(name)))
+}
 
 function pinOf(invite: string): string {
   const json = Buffer.from(invite.slice('pychat:'.length).split('.')[0] ?? '', 'base64url').toString('utf8')
