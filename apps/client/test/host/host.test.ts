@@ -71,7 +71,10 @@ describe('a host on a local network', () => {
 
     // The same person hosts again: everybody is back by themselves.
     const again = startPiped([...hostFlags, '--json'], { PYCHAT_PIN: pinOf(invite) }, first.through)
-    await again.until(({ type, user }) => type === 'joined' && user === 'Bob', 30_000)
+    const back = ({ type, user, users }: Event) =>
+      (type === 'joined' && user === 'Bob') || (type === 'ready' && String(users).includes('Bob'))
+    await again.until(back, 30_000)
+    bob.say('/go room')
     bob.say('You are back!')
     await again.until(({ type, text }) => type === 'message' && text === 'You are back!')
   }, 90_000)
