@@ -15,23 +15,25 @@ export type InviteText = {
   /** "pychat:...": no spaces, printable ASCII. */
   line: string
   /**
-   * Rows ready to print, all of the same width.
+   * Rows ready to print, all of the same width; none when they do not fit.
+   * @param columnsMax width of the terminal
    * @param colour false: without escape codes; it is then right on dark terminals, and inverted on light ones, which most
    *   scanners read too
    */
-  qr(colour: boolean): string[]
+  qr(columnsMax: number, colour: boolean): string[]
 }
 
 /** @param relays addresses as ws:// or wss:// URLs, the first to be tried first; more than fit are left out */
 export function inviteText(parts: InviteParts, relays: readonly string[]): InviteText {
   const fitting = relays.filter((url) => url.length <= limits.inviteRelayBytesMax)
   const line = encodeInvite({ v: 1, relays: fitting.slice(0, limits.inviteRelaysMax), ...parts } as Invite)
-  return { line, qr: (colour) => qrRows(line, colour) }
+  return { line, qr: (columnsMax, colour) => qrRows(line, columnsMax, colour) }
 }
 
 /** Two modules a character: upper and lower half. */
-function qrRows(text: string, colour: boolean): string[] {
+function qrRows(text: string, columnsMax: number, colour: boolean): string[] {
   const { data, size } = encode(text, { ecc: 'L', border: quietModules })
+  if (size > columnsMax) return []
   const black = (x: number, y: number) => data[y]?.[x] === true
   const rows: string[] = []
   for (let y = 0; y < size; y += 2) {

@@ -61,7 +61,7 @@ describe.each([
   ['with a secret', inviteText(moved, relays)],
 ])('the QR code of an invite %s', (_what, { line, qr }) => {
   it('can be scanned, in black on white by its own colours', () => {
-    const rows = qr(true)
+    const rows = qr(80, true)
     const bare = rows.map((row) => row.replace(/^\x1b\[38;5;16;48;5;231m(.*)\x1b\[0m$/, '$1'))
     expect(bare.join('')).toMatch(/^[ █▀▄]+$/)
     expect(new Set(bare.map((row) => row.length)).size).toBe(1)
@@ -72,13 +72,14 @@ describe.each([
   })
 
   it('can be scanned without colours on a dark terminal, and inverted on a light one', () => {
-    const rows = qr(false)
+    const rows = qr(80, false)
     expect(rows.join('')).toMatch(/^[ █▀▄]+$/)
     expect(read(rows, 'black', 'white', false)).toBe(line)
     expect(read(rows, 'white', 'black', true)).toBe(line)
   })
 
-  it('fits a terminal of 80 columns', () => {
-    expect((qr(false)[0] as string).length).toBeLessThanOrEqual(79)
+  it('fits a terminal of 80 columns, and is left out where it does not fit', () => {
+    expect((qr(80, false)[0] as string).length).toBeLessThanOrEqual(79)
+    expect(qr(40, true)).toEqual([])
   })
 })

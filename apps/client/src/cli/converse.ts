@@ -41,7 +41,7 @@ export async function converse(
   const drawn = !flags.json && !flags.plain && isInteractive(ports)
   const invitation = (parts: InviteParts): Invitation => {
     const { line, qr } = inviteText(parts, relays)
-    return { line, qr: drawn ? qr(!ports.env['NO_COLOR']).join('\n') : '' }
+    return { line, qr: drawn ? qr(ports.stdout.columns, !ports.env['NO_COLOR']).join('\n') : '' }
   }
   try {
     const { name: server, pinSentence } = wayIn

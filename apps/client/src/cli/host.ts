@@ -30,7 +30,8 @@ export async function host(flags: HostFlags, ports: CliPorts): Promise<number> {
       relays: relays.length === 0 ? [own] : relays,
       begins({ line, qr }) {
         output.write(`\n${hostingText(hosted.port, relays)}\n${line}\n\n`)
-        if (drawn) output.write(`${qr(!env['NO_COLOR']).join('\n')}\n\n`)
+        const rows = drawn ? qr(stdout.columns, !env['NO_COLOR']) : []
+        if (rows.length > 0) output.write(`${rows.join('\n')}\n\n`)
       },
     })
   } finally {
