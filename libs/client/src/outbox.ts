@@ -296,7 +296,6 @@ export function createOutbox(
       later = []
       holeEnd = Math.max(holeEnd ?? 0, lastCounter)
       lastCounter = counter - 1
-      highest = Math.min(highest, lastCounter)
       rewind(lastCounter)
       watch()
       return { dropped, unrepaired }

@@ -31,6 +31,8 @@ export class ModelRelay {
   deaf = 0
   /** Answers that say "later". */
   busy = 0
+  /** The client may not write. */
+  muted = false
   #joined = false
   readonly #ackReplicas: number
   #served = 0
@@ -144,6 +146,10 @@ export class ModelRelay {
     const { keys } = this.world
     const last = this.counters.get(session) ?? 0
     const own = session === this.world.lastJoin().session
+    if (own && this.muted) {
+      this.world.tell({ t: 'nack', room: keys.id, session, counter, code: 'muted' })
+      return
+    }
     if (counter > last + 1) {
       if (own) this.world.tell({ t: 'nack', room: keys.id, session, counter, code: 'gap', last })
       return

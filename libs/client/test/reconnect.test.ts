@@ -135,6 +135,26 @@ describe('a connection', () => {
   })
 })
 
+describe('a relay with several addresses', () => {
+  it('is tried at the next one after each failure, and first where it answered last', () => {
+    world = new World(room, 'Alice', { urls: ['ws://a', 'ws://b', 'ws://c'] })
+    const tried = () => world.sockets.map(({ url }) => url.slice(-1)).join('')
+    world.client.start()
+    world.lose()
+    world.lose()
+    expect(tried()).toBe('abc')
+    world.enter()
+    world.lose()
+    expect(tried()).toBe('abcc')
+    world.lose()
+    expect(tried()).toBe('abcca')
+    world.enter()
+    world.tell({ t: 'goaway', afterMs: 100 })
+    world.pass(100)
+    expect(tried()).toBe('abccab')
+  })
+})
+
 describe('joining', () => {
   it('ends the room on a taken name with its sentence, and leaves no timer of it behind', async () => {
     world.client.start()

@@ -1,8 +1,8 @@
 // Sent once, whatever happens: acknowledgement, repeats as the same bytes, and no word shown as sent that was not.
-import type { RoomKeys } from '@pychat/crypto'
+import { frameKinds, type RoomKeys } from '@pychat/crypto'
 import { beforeAll, beforeEach, expect, it } from 'vitest'
 import { pendingMax } from '../src/index.ts'
-import { epochA, testRoom, World } from './world.ts'
+import { epochA, Person, testRoom, World } from './world.ts'
 
 let room: RoomKeys
 let world: World
@@ -167,4 +167,46 @@ it('refuses a text that is too long and a message too many, each with a sentence
   expect(world.room.pending()).toHaveLength(pendingMax)
   world.enter()
   expect(world.socket.frames.length).toBeLessThanOrEqual(32)
+})
+
+it('carries other kinds than texts, in one order with them, and gives them back as bodies', () => {
+  world.enter()
+  const text = world.room.send('one')
+  const body = world.room.sendBody(frameKinds.notice, new Uint8Array([1, 2, 3]))
+  expect(world.room.pending()).toMatchObject([
+    { id: text, kind: frameKinds.text, text: 'one' },
+    { id: body, kind: frameKinds.notice, text: '' },
+  ])
+  world.echo(1)
+  expect(world.of('body')).toMatchObject([
+    { id: body, kind: frameKinds.notice, body: new Uint8Array([1, 2, 3]), seq: 2, own: true, from: 'Alice' },
+  ])
+  const bob = new Person(room, 'Bob')
+  world.tell({ t: 'arrived', room: room.id, member: bob.member })
+  world.deliver(bob.says('body', null, frameKinds.call), 3)
+  world.tell({ t: 'position', room: room.id, epoch: epochA, seq: 4 })
+  world.answerLog([bob.says('read later', null, frameKinds.call)])
+  const { session } = bob
+  expect(world.of('body').slice(1)).toMatchObject([
+    { from: 'Bob', session: session.id, memberId: session.memberId, own: false, live: true, seq: 3 },
+    { from: 'Bob', session: session.id, memberId: session.memberId, own: false, live: false, seq: 4 },
+  ])
+  expect(world.texts()).toEqual(['Alice: one'])
+})
+
+it('tries a message once more that found no place, and not one that is too long', () => {
+  for (let i = 0; i <= pendingMax; i += 1) world.room.send(`${i}`)
+  const tooLong = world.room.send('x'.repeat(15_262))
+  expect(world.of('failed')).toMatchObject([
+    { text: `${pendingMax}`, retry: true },
+    { id: tooLong, retry: false },
+  ])
+  const id = world.of('failed')[0]?.id as number
+  expect(world.room.retry(tooLong)).toBe(false)
+  expect(world.room.retry(id)).toBe(true)
+  expect(world.of('failed')).toHaveLength(3)
+  world.enter()
+  world.echo(1)
+  expect(world.room.retry(id)).toBe(true)
+  expect(world.room.pending().at(-1)).toMatchObject({ id, text: `${pendingMax}` })
 })

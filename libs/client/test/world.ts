@@ -6,6 +6,8 @@ import {
   createSession,
   deriveRoom,
   frameKinds,
+  type MemberKey,
+  memberKey,
   nameTag,
   nextChain,
   type RoomKeys,
@@ -310,15 +312,23 @@ export class World {
   }
 }
 
+/** A lasting key, the same for the same seed. */
+export function keyOf(seed: string): MemberKey {
+  return memberKey(seededRandom(`key ${seed}`)(16))
+}
+
 /** Another person, sealing with real keys. */
 export class Person {
   readonly session: Session
   readonly member: Member
+  readonly #room: RoomKeys
   readonly #sealer: Sealer
   counter = 0
+  version = 1
 
-  constructor(room: RoomKeys, name: string, seed = name) {
-    this.session = createSession(seededRandom(`person ${seed}`))
+  constructor(room: RoomKeys, name: string, seed = name, key?: MemberKey) {
+    this.#room = room
+    this.session = createSession(seededRandom(`person ${seed}`), key)
     this.#sealer = createSealer(room, this.session)
     const profile = encodeBase64url(sealProfile(room, this.session, { name }, 1))
     this.member = { session: this.session.id, tag: nameTag(room, name), profile, counter: 0, since: 1 }
@@ -327,6 +337,12 @@ export class Person {
   says(text: string, view: View = null, kind: number = frameKinds.text): Uint8Array {
     this.counter += 1
     return this.#sealer.seal(this.counter, kind, new TextEncoder().encode(text), 1_700_000_000_000, view)
+  }
+  /** As the relay shows this person after a change. */
+  shows(name: string, away: string | null = null): Member {
+    this.version += 1
+    const profile = encodeBase64url(sealProfile(this.#room, this.session, { name, away }, this.version))
+    return { ...this.member, tag: nameTag(this.#room, name), profile }
   }
 }
 
