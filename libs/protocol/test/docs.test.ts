@@ -241,7 +241,7 @@ test('the page shows what members tell each other inside sealed bytes, each exam
   for (const line of examples('rules')) rulesTextSchema.parse(JSON.parse(line))
   for (const line of examples('invite')) inviteSchema.parse(JSON.parse(line))
   const notices = examples('notice').map((line) => decodeNotice(new TextEncoder().encode(line))?.t)
-  expect(notices).toEqual(['act', 'channel', 'offer'])
+  expect(notices).toEqual(['act', 'channel', 'after', 'offer'])
   expect(examples('rules')).toHaveLength(1)
   expect(examples('invite')).toHaveLength(2)
 })

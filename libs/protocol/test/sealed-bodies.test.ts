@@ -1,5 +1,6 @@
 import {
   decodeNotice,
+  type Epoch,
   encodeNotice,
   type Handover,
   limits,
@@ -18,6 +19,7 @@ const notices: Notice[] = [
   { t: 'act', what: 'ban', id, name: 'Mallory', reason: 'spam ☕', until: 1_767_225_600_000 },
   { t: 'channel', name: 'dev' },
   { t: 'offer', handover },
+  { t: 'after', epoch: '8899aabbccddeeff' as Epoch, seq: 41 },
 ]
 const bytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value))
 
