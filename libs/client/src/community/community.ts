@@ -50,6 +50,15 @@ import { viewKey } from './view.ts'
 const listedPerMemberMax = 4
 const listWithinMs = 3000
 
+const beforeReady: ReadonlySet<keyof CommunityEvents> = new Set([
+  'state',
+  'pending',
+  'failed',
+  'warning',
+  'expelled',
+  'stopped',
+])
+
 const roomView: View = { kind: 'room' }
 
 export type CommunityPorts = ClientPorts & {
@@ -73,8 +82,19 @@ export function createCommunity(options: CommunityOptions, ports: CommunityPorts
   let ended = false
   const listed = new Map<MemberId, number>()
 
+  /** The first `ready` comes before everything that is said of the room. */
+  let held: (() => void)[] | null = []
   function emit<E extends keyof CommunityEvents>(event: E, value: CommunityEvents[E]) {
-    if (!ended) emitter.emit(event, value)
+    if (ended) return
+    if (held !== null && !beforeReady.has(event) && event !== 'ready') {
+      held.push(() => emit(event, value))
+      return
+    }
+    emitter.emit(event, value)
+    if (event !== 'ready') return
+    const late = held ?? []
+    held = null
+    for (const tell of late) tell()
   }
   const keyText = publicKeyText(member.publicKey)
   const self = () => ({ publicKey: keyText, id: member.id, name: username })
@@ -201,10 +221,17 @@ export function createCommunity(options: CommunityOptions, ports: CommunityPorts
   /** @param trusted null also for rooms that nobody owns */
   function enter(keys: RoomKeys, trusted: CharterPair | null, provesKey = true): Room {
     const { framesPerSessionMax } = options
-    return client.enter({
+    const room = client.enter({
       ...{ room: keys, username, member, provesKey, away, root, trusted },
       ...(framesPerSessionMax === undefined ? {} : { framesPerSessionMax }),
     })
+    // A new name or absence may have come while it was on its way.
+    room.on('ready', () => {
+      const self = room.users().find((user) => user.self)
+      if (self !== undefined && self.name !== username) room.rename(username).catch(ignore)
+      if (self !== undefined && self.away !== away) room.away(away).catch(ignore)
+    })
+    return room
   }
   function desk(room: Room) {
     return createDesk({ root, room: room.keys }, room, member, { now, setTimer, random })
@@ -414,6 +441,7 @@ export function createCommunity(options: CommunityOptions, ports: CommunityPorts
     for (const room of others()) {
       await room.rename(name).catch((error: unknown) => {
         ignore(error)
+        if ((error as ChatRefusal).code !== 'name-taken') return
         const view = all().find((each) => each.room === room)?.view
         if (view !== undefined) refused.push(viewKey(view))
       })
