@@ -1,9 +1,9 @@
 -- Puts sessions into a room, or moves them to a new owner (another connection of the same client): all who ask for the
 -- room at once, so that a crowd that comes back costs little. They come in one after the other.
 -- Safe to repeat: the same owner again changes nothing and tells nobody.
--- KEYS[1] hash  room      epoch, seq, head, server, bytes, created, active, place,
---                         s:<session> = "<counter> <owner>"; when the session is gone "<counter> - <proof> <start> <tag> <since> <profile>"
--- KEYS[2] hash  members   session -> "<since> <tag> <proof> <profile> <start>"; start: where the log ended when it first came
+-- KEYS[1] hash  room      epoch, seq, head, server, bytes, created, active, place, stamp and charter (charter_known.lua),
+--                         quiet = 1 while members are not told who comes and goes, s:<session> as member.lua says
+-- KEYS[2] hash  members   as member.lua says
 -- KEYS[3] hash  names     tag -> session
 -- KEYS[4] zset  gone      session by the time when its counter is forgotten
 -- KEYS[5] zset  roster    session by place
@@ -11,14 +11,15 @@
 -- KEYS[7] sharded channel
 -- ARGV[1] number  now         milliseconds since 1970
 -- ARGV[2] 26 bytes head       start of a delivery's header with a new epoch, used when the room is new
--- ARGV[3] number  members_max
+-- ARGV[3] text    judged      stamp of the charter by which those who ask were judged, '' for no charter
 -- ARGV[4] hex     room id
 -- ARGV[5] number  page        members in the answer
 -- ARGV[6] hex     epoch       the one in `head`
 -- ARGV[7] hex     server      as room_epoch.lua says
 -- ARGV[8] number  young_ms    a log younger than that is given whole to whoever comes
 -- ARGV[9] number  frames, ARGV[10] number bytes, ARGV[11] number oldest: bounds of a page, as log_page.lua says
--- Then eight for each who asks:
+-- ARGV[12] number quiet_above a room with more members is quiet from now on
+-- Then twelve for each who asks:
 --         hex     session
 --         hex     tag
 --         text    owner       "<node>/<generation>"
@@ -27,14 +28,20 @@
 --         number  claim       frames up to this counter cannot be sent any more
 --         hex     after_epoch where a returning member stands, and
 --         number  after_seq   its seq; '' and 0 for a newcomer
--- Returns {epoch, seq, count, roster page, {page of the log...}, {answer...}}, or {} when the server was left behind.
---         An answer: {'ok', counter, start, page}, {'taken', owner of the name}, {'session'}, {'full'}. `page` is the number
+--         hex     id          whose key the session proved, '' for nobody's
+--         code    refusal     '' for nothing against it; room-locked holds only for who is not in the room
+--         number  members_max most members of the room with this one
+--         number  whole       1: a newcomer may have all that the log keeps
+-- Returns {epoch, seq, count, roster page, {page of the log...}, {answer...}, quiet or ''}, {} when the server was left
+--         behind, {'charter', stamp, charter} when the room has another one than they were judged by.
+--         An answer: {'ok', counter, start, page}, {'taken', owner of the name}, {'session'}, {'full'}, {refusal}. `page` is the number
 --         of the page that has what the member missed, 0 when it stands at the log's end; -1 for `missed` in it: nobody knows.
 --         When nobody came in, epoch and seq are '' and the roster is empty.
--- Publishes 2 + "arrived" for members when somebody came or changed, then 3 + [{session, owner, was}...] for nodes.
+-- Publishes 2 + "arrived" for members when somebody came or changed; in a quiet room only when somebody changed who has
+-- spoken. 2 + "count" when it becomes quiet. At last 3 + [{session, owner, was}...] for nodes.
 local room_key, members_key, names_key, gone_key, roster_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local channel, now, members_max = KEYS[7], ARGV[1], tonumber(ARGV[3])
-local asked_from, asked_size = 12, 8
+local channel, now, room, quiet_above = KEYS[7], ARGV[1], ARGV[4], tonumber(ARGV[12])
+local asked_from, asked_size = 13, 12
 
 -- A bounded number, so that a join stays short however many left before.
 local forgotten = redis.call('ZRANGE', gone_key, '-inf', now, 'BYSCORE', 'LIMIT', 0, 16)
@@ -43,9 +50,13 @@ for i = 1, #forgotten do
   redis.call('ZREM', gone_key, forgotten[i])
 end
 
-local known = redis.call('HMGET', room_key, 'epoch', 'seq', 'head', 'server', 'created')
+local known = redis.call('HMGET', room_key, 'epoch', 'seq', 'head', 'server', 'created', 'stamp', 'quiet')
+local other = other_charter(room_key, known[6], ARGV[3])
+if other then
+  return other
+end
 local count = redis.call('HLEN', members_key)
-local epoch, seq, is_open = known[1], known[2], false
+local epoch, seq, is_open, quiet = known[1], known[2], false, known[7]
 
 -- Before the first one comes in. Returns false when the server was left behind.
 local function open_room()
@@ -54,6 +65,9 @@ local function open_room()
     redis.call('HSET', room_key, 'epoch', epoch, 'seq', 0, 'bytes', 0, 'created', now, 'place', 0, 'head', ARGV[2],
       'server', ARGV[7])
     redis.call('DEL', KEYS[6])
+    if known[6] then
+      redis.call('PERSIST', room_key)
+    end
   else
     epoch, seq = settle_epoch(room_key, channel, ARGV[7], known[4], epoch, seq, known[3])
     if not epoch then
@@ -97,26 +111,29 @@ end
 
 local told = {}
 -- Returns the answer, nil when the server was left behind.
-local function join(session, tag, owner, proof, profile, claim, after_epoch, after_seq)
+local function join(session, tag, owner, proof, profile, claim, after_epoch, after_seq, id, refusal, members_max, whole)
   local state_field = 's:' .. session
   local state = redis.call('HGET', room_key, state_field)
   local value = redis.call('HGET', members_key, session)
-  local counter, was, since, old_tag, old_proof, old_profile, start = '0', '', now, nil, nil, nil, nil
+  local counter, was, since, old_tag, old_proof, old_profile, start, old_id = '0', '', now, nil, nil, nil, nil, ''
   if value then
-    since, old_tag, old_proof, old_profile, start = string.match(value, '^(%S+) (%S+) (%S+) (%S+) (%S+)$')
-    counter, was = string.match(state, '^(%S+) (%S+)$')
+    since, old_tag, old_proof, old_profile, start, old_id = read_member(value)
+    counter, was = read_state(state)
   elseif state then
-    counter, old_proof, start = string.match(state, '^(%S+) %- (%S+) (%S+) ')
+    local _
+    counter, old_proof, start, _, _, _, old_id = read_gone(state)
   end
-  if old_proof and old_proof ~= proof then
+  if old_proof and old_proof ~= proof or old_id ~= '' and old_id ~= id then
     return { 'session' }
   end
-  local holder = redis.call('HGET', names_key, tag)
-  if holder and holder ~= session then
-    local held = redis.call('HGET', room_key, 's:' .. holder)
-    return { 'taken', held and string.match(held, ' (%S+)$') or '' }
+  if refusal ~= '' and not (refusal == 'room-locked' and value) then
+    return { refusal }
   end
-  if not value and count >= members_max then
+  local taken = name_taken(room_key, names_key, tag, session)
+  if taken then
+    return taken
+  end
+  if not value and count >= tonumber(members_max) then
     return { 'full' }
   end
   if not is_open and not open_room() then
@@ -124,7 +141,8 @@ local function join(session, tag, owner, proof, profile, claim, after_epoch, aft
   end
 
   if not start then
-    start = tonumber(now) - tonumber(known[5] or now) < tonumber(ARGV[8]) and '0' or seq
+    local young = tonumber(now) - tonumber(known[5] or now) < tonumber(ARGV[8])
+    start = (young or whole == '1') and '0' or seq
   end
   if tonumber(counter) < tonumber(claim) then
     counter = claim
@@ -137,13 +155,17 @@ local function join(session, tag, owner, proof, profile, claim, after_epoch, aft
     redis.call('HDEL', names_key, old_tag)
   end
   redis.call('HSET', room_key, state_field, counter .. ' ' .. owner, 'active', now)
-  redis.call('HSET', members_key, session, since .. ' ' .. tag .. ' ' .. proof .. ' ' .. profile .. ' ' .. start)
+  redis.call('HSET', members_key, session, write_member(since, tag, proof, profile, start, id))
   redis.call('HSET', names_key, tag, session)
 
-  if not value or old_tag ~= tag or old_profile ~= profile then
-    -- Every value is hex, base64url or digits: nothing needs escaping.
-    redis.call('SPUBLISH', channel, '\2{"t":"arrived","room":"' .. ARGV[4] .. '","member":{"session":"' .. session
-      .. '","tag":"' .. tag .. '","profile":"' .. profile .. '","counter":' .. counter .. ',"since":' .. since .. '}}')
+  if not quiet and count > quiet_above then
+    quiet = '1'
+    redis.call('HSET', room_key, 'quiet', quiet)
+    redis.call('SPUBLISH', channel, '\2{"t":"count","room":"' .. room .. '","count":' .. count .. ',"quiet":true}')
+  end
+  local changed = not value or old_tag ~= tag or old_profile ~= profile
+  if changed and (not quiet or value and counter ~= '0') then
+    arrived(channel, room, session, tag, profile, counter, since)
   end
   if was == owner then
     was = ''
@@ -161,7 +183,8 @@ for i = asked_from, #ARGV, asked_size do
   answers[#answers + 1] = answer
 end
 if not is_open then
-  return { '', '', count, {}, {}, answers }
+  return { '', '', count, {}, {}, answers, '' }
 end
 redis.call('SPUBLISH', channel, '\3[' .. table.concat(told, ',') .. ']')
-return { epoch, seq, count, roster_page(room_key, members_key, roster_key, 0, tonumber(ARGV[5])), pages, answers }
+return { epoch, seq, count, roster_page(room_key, members_key, roster_key, 0, tonumber(ARGV[5])), pages, answers,
+  quiet or '' }

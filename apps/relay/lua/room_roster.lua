@@ -1,6 +1,6 @@
 -- Reads a page of a room's roster. Changes nothing.
 -- KEYS[1] hash  room      epoch, seq, bytes, created, active, place, s:<session> = "<counter> <owner>"
--- KEYS[2] hash  members   session -> "<since> <tag> <proof> <profile> <start>"
+-- KEYS[2] hash  members   as member.lua says
 -- KEYS[3] zset  roster    session by place
 -- ARGV[1] number  after   cursor, 0 for the first page
 -- ARGV[2] number  limit   members per page

@@ -2,8 +2,8 @@
 -- before room_join.lua and room_roster.lua.
 -- @param after    number  place after which the page starts; 0 for the first page
 -- @param limit    number  members per page
--- @return next ('' or the cursor of the next page), then per member: session id, "<since> <tag> <proof> <profile> <start>",
---         "<counter> <owner>"
+-- @return next ('' or the cursor of the next page), then per member: session id, and what the two hashes have of it, as
+--         member.lua says
 local function roster_page(room_key, members_key, roster_key, after, limit)
   local found = redis.call('ZRANGE', roster_key, '(' .. after, '+inf', 'BYSCORE', 'LIMIT', 0, limit + 1, 'WITHSCORES')
   local page = { '' }

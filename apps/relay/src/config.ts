@@ -237,10 +237,10 @@ const settings = {
   roomsPerAddressPerMinute: row({
     env: 'PYCHAT_ROOMS_PER_ADDRESS_PER_MINUTE',
     ...integer(1, 1_000_000),
-    default: '60',
+    default: '300',
     unit: 'per minute',
     sentence:
-      'Different rooms that one address may try: the bound on guessing PINs through the relay. Loopback is exempt.',
+      'Different rooms that one address may try: the bound on guessing PINs through the relay. A channel or a private conversation is a room too, and one connection may be in 64: so it leaves room for several people behind one address. Loopback is exempt.',
   }),
   framesPerSecond: row({
     env: 'PYCHAT_FRAMES_PER_SECOND',

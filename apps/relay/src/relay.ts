@@ -89,6 +89,10 @@ export function createRelay({ config, version, log, onStop, lastNode = false }: 
       registry.hold(room, message, isBinary)
     },
     replaced: (membership) => registry.replaced(membership),
+    expelled(membership, why) {
+      bump(figures.expelled, why)
+      registry.expelled(membership, why)
+    },
     availability(available) {
       if (available === health.storeAvailable()) return
       health.storeChanged(available)
@@ -127,7 +131,7 @@ export function createRelay({ config, version, log, onStop, lastNode = false }: 
     {
       ...config.listen,
       tls: config.tls,
-      messageBytesMax: Math.max(limits.controlBytesMax, limits.frameBytesMax),
+      messageBytesMax: Math.max(limits.charterControlBytesMax, limits.frameBytesMax),
       backpressureBytesMax: config.backpressureBytesMax,
       pingIntervalMs: limits.pingIntervalMs,
       greeting,

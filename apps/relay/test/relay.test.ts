@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:f
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { closeTable, drainReplySchema, nodesReplySchema } from '@pychat/protocol'
+import { closeTable, drainReplySchema, limits, nodesReplySchema } from '@pychat/protocol'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { loadConfig } from '../src/config.ts'
 import { createLog } from '../src/ops/log.ts'
@@ -125,7 +125,7 @@ describe.each(transports)('a relay on %s', (transport) => {
 
   test('a message longer than any allowed one is closed with 1009', async () => {
     const client = await connect(url)
-    client.socket.send(Buffer.alloc(16_384))
+    client.socket.send(Buffer.alloc(limits.charterControlBytesMax + 1))
     expect([1006, 1009]).toContain(await client.closed)
   })
 

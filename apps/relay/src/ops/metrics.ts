@@ -104,6 +104,19 @@ export function createMetrics(source: MetricsSource): Metrics {
     () => figures.faults,
   )
   counterBy('refusals_total', 'Requests and frames refused, by error code.', 'code', () => figures.refused)
+  counterBy('joins_refused_total', 'Joins refused, by error code.', 'code', () => figures.joinsRefused)
+  counterBy(
+    'charters_total',
+    'Charters that members put into force ("taken"), or that were refused, by error code.',
+    'result',
+    () => figures.charters,
+  )
+  counterBy(
+    'members_expelled_total',
+    'Members of this node that were put out of a room, by reason.',
+    'why',
+    () => figures.expelled,
+  )
   counterBy('closes_total', 'Connections closed by the relay, by reason.', 'reason', () => figures.closed)
   counterBy(
     'handshakes_refused_total',

@@ -46,6 +46,7 @@ export class Lease {
   #node: NodeId
   #held = false
   #beating = false
+  #losing: Promise<void> | null = null
   #cleaning = false
   #timers: NodeJS.Timeout[] = []
 
@@ -112,8 +113,15 @@ export class Lease {
     }
   }
 
-  /** Gives up this node's id, as if its lease had been found gone. */
-  async lose(): Promise<void> {
+  /** Gives up this node's id, as if its lease had been found gone. @returns once it has another one */
+  lose(): Promise<void> {
+    this.#losing ??= this.#lose().finally(() => {
+      this.#losing = null
+    })
+    return this.#losing
+  }
+
+  async #lose(): Promise<void> {
     if (!this.#held) return
     const { keyPrefix } = this.#options
     const old = this.#node

@@ -7,6 +7,7 @@ import {
   type Epoch,
   limits,
   type Member,
+  type MemberId,
   type NameTag,
   type NodeId,
   type RoomId,
@@ -14,6 +15,7 @@ import {
   writeDeliveryHeader,
 } from '@pychat/protocol'
 import type { Redis } from 'ioredis'
+import type { Admission, StoredCharter } from '../rooms/charter.ts'
 import {
   type JoinRequest,
   joinPageBytesMax,
@@ -22,6 +24,8 @@ import {
   type LogPage,
   type Position,
   type PublishResult,
+  type QuietBounds,
+  quietBoundsDefault,
   StoreError,
   youngLogMs,
 } from '../rooms/rooms.ts'
@@ -44,7 +48,7 @@ export type RosterEntry = Member & { owner: Owner }
 export type RosterPage = { entries: RosterEntry[]; next: string | null }
 
 /** Somebody who asks for a room, and who holds the session once it is in. */
-export type Joiner = { request: JoinRequest; owner: Owner }
+export type Joiner = { request: JoinRequest; owner: Owner; admission: Admission }
 
 /** More joins than that are more than one call: a script keeps everybody else of its server waiting. */
 export const joinsPerCallMax = 16
@@ -61,10 +65,18 @@ export type JoinAnswer =
       roster: RosterPage
       /** As JoinResult says. */
       page: LogPage | null
+      quiet: boolean
     }
   | { answer: 'taken'; owner: Owner }
   | { answer: 'session' }
   | { answer: 'full' }
+  | { answer: NonNullable<Admission['refusal']> }
+
+/** The room has another charter than its caller judged by: judge again. */
+export type OtherCharter = { answer: 'charter'; stored: StoredCharter }
+
+/** Where a room stands, for nodes that hear it. */
+export type PositionAnswer = Position & { quiet: boolean }
 
 export type LogAnswer =
   | { answer: 'page'; epoch: Epoch; seq: number; missed: number; more: boolean; deliveries: Buffer[] }
@@ -76,24 +88,70 @@ export type LogAnswer =
 export interface Scripts {
   /**
    * @param joiners of this room, at most joinsPerCallMax; they come in one after the other
-   * @returns one answer each; all of them show the room as it is afterwards
+   * @returns one answer each; all of them show the room as it is afterwards. Nobody came in where the room has another
+   * charter.
    */
   roomJoin(
     keys: RoomKeys,
     room: RoomId,
     joiners: readonly Joiner[],
-    state: { now: number; epoch: Epoch; membersMax: number; oldestAt: number },
-  ): Promise<JoinAnswer[]>
+    state: {
+      now: number
+      epoch: Epoch
+      oldestAt: number
+      /** Stamp of the charter by which the joiners' admissions were decided; "" for none. */
+      judged: string
+    },
+  ): Promise<{ answer: 'asked'; answers: JoinAnswer[] } | OtherCharter>
   /** @returns whether there was somebody to leave */
   roomLeave(
     keys: RoomKeys,
     room: RoomId,
     session: SessionId,
     owner: Owner,
-    why: 'left' | 'lost',
+    why: 'left' | 'lost' | 'banned',
     now: number,
     keepMs: number,
   ): Promise<boolean>
+  roomProfile(
+    keys: RoomKeys,
+    room: RoomId,
+    session: SessionId,
+    owner: Owner,
+    tag: NameTag,
+    profile: string,
+  ): Promise<{ answer: 'ok' } | { answer: 'taken'; owner: Owner } | { answer: 'none' }>
+  /**
+   * @param judged stamp of the charter by which the kicker may do so  @param spared whom it may not put out
+   * @returns "none" when the session is no member
+   */
+  roomKick(
+    keys: RoomKeys,
+    room: RoomId,
+    session: SessionId,
+    judged: string,
+    spared: readonly MemberId[],
+    now: number,
+    keepMs: number,
+  ): Promise<{ answer: 'ok' | 'none' | 'spared' } | OtherCharter>
+  /**
+   * @param judged stamp of what the new one was found to follow; "" for nothing
+   * @returns the other charter that came in between
+   */
+  roomCharter(
+    keys: RoomKeys,
+    room: RoomId,
+    judged: string,
+    next: StoredCharter,
+    keepMs: number,
+  ): Promise<{ answer: 'ok' } | OtherCharter>
+  /** What the room has now; both empty for nothing. */
+  charterOf(keys: RoomKeys): Promise<StoredCharter>
+  /**
+   * Who holds these sessions: "-" for one that is gone, null for one that nobody knows. Of a room's members those of one
+   * node, in place of its roster.
+   */
+  ownersOf(keys: RoomKeys, sessions: readonly SessionId[]): Promise<(Owner | null)[]>
   /**
    * @param frame copied before the call returns only if it is sent at once: pass a buffer that stays as it is
    * @returns once enough replicas hold it; "unavailable" when they do not in time, though it may have its place
@@ -106,8 +164,8 @@ export interface Scripts {
     now: number,
     frame: Buffer,
   ): Promise<PublishResult>
-  /** Null for an unknown room. */
-  roomPosition(keys: RoomKeys): Promise<Position | null>
+  /** The position is null for an unknown room. */
+  roomPosition(keys: RoomKeys): Promise<{ position: PositionAnswer | null; stamp: string }>
   roomLog(keys: RoomKeys, after: Position, oldestAt: number): Promise<LogAnswer>
   /** @returns how many members of the node were taken out */
   roomReap(keys: RoomKeys, room: RoomId, node: NodeId, now: number, keepMs: number): Promise<number>
@@ -125,18 +183,31 @@ function source(name: string): string {
 type Argument = string | number | Buffer
 type Caller = (...args: Argument[]) => Promise<unknown>
 
-const [epochPart, rosterPart, logPart] = [source('room_epoch'), source('roster_page'), source('log_page')]
+/** A script behind the parts that it calls. */
+const script = (keys: number, ...parts: string[]) => ({ keys, lua: parts.map(source).join('') })
 
 const scripts = {
-  room_join: { keys: 7, lua: epochPart + rosterPart + logPart + source('room_join') },
-  room_leave: { keys: 7, lua: source('room_leave') },
-  room_publish: { keys: 3, lua: epochPart + source('room_publish') },
-  room_position: { keys: 2, lua: epochPart + source('room_position') },
-  room_log: { keys: 2, lua: logPart + source('room_log') },
-  room_reap: { keys: 7, lua: source('room_reap') },
-  room_member: { keys: 2, lua: source('room_member') },
-  room_roster: { keys: 3, lua: rosterPart + source('room_roster') },
-  node_beat: { keys: 1, lua: source('node_beat') },
+  room_join: script(
+    7,
+    'room_epoch',
+    'member',
+    'roster_page',
+    'log_page',
+    'charter_known',
+    'arrived',
+    'room_join',
+  ),
+  room_leave: script(7, 'member', 'take_out', 'room_leave'),
+  room_kick: script(7, 'member', 'charter_known', 'take_out', 'room_kick'),
+  room_reap: script(7, 'member', 'take_out', 'room_reap'),
+  room_profile: script(7, 'member', 'arrived', 'room_profile'),
+  room_charter: script(2, 'room_epoch', 'charter_known', 'room_charter'),
+  room_publish: script(3, 'room_epoch', 'room_publish'),
+  room_position: script(2, 'room_epoch', 'room_position'),
+  room_log: script(2, 'log_page', 'room_log'),
+  room_member: script(2, 'member', 'room_member'),
+  room_roster: script(3, 'roster_page', 'room_roster'),
+  node_beat: script(1, 'node_beat'),
 } as const
 
 type ScriptName = keyof typeof scripts
@@ -154,7 +225,11 @@ function headOf(room: RoomId, epoch: Epoch): Buffer {
 }
 
 /** @param server the primary of a slot; throws StoreError while there is none */
-export function createScripts(server: (slot: number) => StoreServer, log: LogLimits): Scripts {
+export function createScripts(
+  server: (slot: number) => StoreServer,
+  log: LogLimits,
+  quiet: QuietBounds = quietBoundsDefault,
+): Scripts {
   const taught = new WeakSet<Redis>()
 
   function teach(redis: Redis): Taught {
@@ -170,6 +245,16 @@ export function createScripts(server: (slot: number) => StoreServer, log: LogLim
   async function call(at: StoreServer, name: keyof Taught, ...args: Argument[]): Promise<unknown> {
     try {
       return await teach(at.redis)[name](...args)
+    } catch (error) {
+      at.failed(error)
+      throw error
+    }
+  }
+
+  async function fields(keys: RoomKeys, ...names: string[]): Promise<(string | null)[]> {
+    const at = server(keys.slot)
+    try {
+      return await at.redis.hmget(keys.room, ...names)
     } catch (error) {
       at.failed(error)
       throw error
@@ -193,7 +278,7 @@ export function createScripts(server: (slot: number) => StoreServer, log: LogLim
   }
 
   return {
-    async roomJoin(keys, room, joiners, { now, epoch, membersMax, oldestAt }) {
+    async roomJoin(keys, room, joiners, { now, epoch, oldestAt, judged }) {
       const at = server(keys.slot)
       const reply = (await call(
         at,
@@ -201,7 +286,7 @@ export function createScripts(server: (slot: number) => StoreServer, log: LogLim
         ...keys.all,
         now,
         headOf(room, epoch),
-        membersMax,
+        judged,
         room,
         limits.rosterPageMembersMax,
         epoch,
@@ -210,20 +295,53 @@ export function createScripts(server: (slot: number) => StoreServer, log: LogLim
         joinPageFramesMax,
         joinPageBytesMax,
         oldestAt,
-        ...joiners.flatMap(({ request, owner }) => {
-          const { session, tag, proof, profile, counter, after } = request
-          return [session, tag, owner, proof, profile, counter, after?.epoch ?? '', after?.seq ?? 0]
+        quiet.above,
+        ...joiners.flatMap(({ request, owner, admission: { refusal, membersMax, whole } }) => {
+          const { session, tag, proof, profile, counter, after, member } = request
+          const place = [after?.epoch ?? '', after?.seq ?? 0]
+          const judgement = [member ?? '', refusal ?? '', membersMax, whole ? 1 : 0]
+          return [session, tag, owner, proof, profile, counter, ...place, ...judgement]
         }),
-      )) as JoinReply
+      )) as JoinReply | [word: Buffer, stamp: Buffer, charter: Buffer]
       await safe(at)
       if (reply.length === 0) return stale(at)
-      return readJoins(reply)
+      if (reply.length === 3) return otherCharter(reply.slice(1).map(String))
+      return { answer: 'asked', answers: readJoins(reply) }
     },
     async roomLeave(keys, room, session, owner, why, now, keepMs) {
-      return (
-        (await call(server(keys.slot), 'room_leave', ...keys.all, session, owner, why, now, keepMs, room)) ===
-        1
-      )
+      const at = server(keys.slot)
+      const last = [why, now, keepMs, room, quiet.min]
+      return (await call(at, 'room_leave', ...keys.all, session, owner, ...last)) === 1
+    },
+    async roomProfile(keys, room, session, owner, tag, profile) {
+      const at = server(keys.slot)
+      const reply = await call(at, 'room_profile', ...keys.all, session, owner, tag, profile, room)
+      const [answer, holder] = reply as ['ok' | 'none' | 'taken', string]
+      return answer === 'taken' ? { answer, owner: holder } : { answer }
+    },
+    async roomKick(keys, room, session, judged, spared, now, keepMs) {
+      const at = server(keys.slot)
+      const list = spared.map((id) => ` ${id}`).join('')
+      const last = [judged, list, now, keepMs, room, quiet.min]
+      const reply = (await call(at, 'room_kick', ...keys.all, session, ...last)) as string[]
+      const [answer, ...rest] = reply as ['ok' | 'none' | 'spared' | 'charter', ...string[]]
+      return answer === 'charter' ? otherCharter(rest) : { answer }
+    },
+    async roomCharter(keys, room, judged, { stamp, text }, keepMs) {
+      const at = server(keys.slot)
+      const last = [judged, stamp, text, room, at.replicationId, keepMs]
+      const reply = (await call(at, 'room_charter', keys.room, keys.channel, ...last)) as string[]
+      const [answer, ...rest] = reply
+      if (answer === 'stale') return stale(at)
+      await safe(at)
+      return answer === 'ok' ? { answer } : otherCharter(rest)
+    },
+    async charterOf(keys) {
+      return readCharter(await fields(keys, 'stamp', 'charter'))
+    },
+    async ownersOf(keys, sessions) {
+      const states = await fields(keys, ...sessions.map((session) => `s:${session}`))
+      return states.map((state) => state?.split(' ')[1] ?? null)
     },
     async roomPublish(keys, session, owner, counter, now, frame) {
       const at = server(keys.slot)
@@ -252,10 +370,10 @@ export function createScripts(server: (slot: number) => StoreServer, log: LogLim
     async roomPosition(keys) {
       const at = server(keys.slot)
       const reply = (await call(at, 'room_position', keys.room, keys.channel, at.replicationId)) as string[]
-      const [answer, seq] = reply
-      if (answer === 'none') return null
+      const [answer, seq, stamp = '', isQuiet] = reply
+      if (answer === 'none') return { position: null, stamp: seq ?? '' }
       if (answer === 'stale') return stale(at)
-      return { epoch: answer as Epoch, seq: Number(seq) }
+      return { position: { epoch: answer as Epoch, seq: Number(seq), quiet: isQuiet !== '' }, stamp }
     },
     async roomLog(keys, { epoch, seq }, oldestAt) {
       const reply = await call(
@@ -272,7 +390,8 @@ export function createScripts(server: (slot: number) => StoreServer, log: LogLim
       return readLog(reply as LogReply)
     },
     async roomReap(keys, room, node, now, keepMs) {
-      return (await call(server(keys.slot), 'room_reap', ...keys.all, node, now, keepMs, room)) as number
+      const last = [node, now, keepMs, room, quiet.min]
+      return (await call(server(keys.slot), 'room_reap', ...keys.all, ...last)) as number
     },
     async roomRoster(keys, after) {
       const page = limits.rosterPageMembersMax
@@ -289,6 +408,14 @@ export function createScripts(server: (slot: number) => StoreServer, log: LogLim
       return (await call(server(slotOf(leaseKey)), 'node_beat', leaseKey, leaseMs)) === 1
     },
   }
+}
+
+function readCharter([stamp, text]: readonly (string | null | undefined)[]): StoredCharter {
+  return { stamp: stamp ?? '', text: text ?? '' }
+}
+
+function otherCharter(reply: readonly string[]): OtherCharter {
+  return { answer: 'charter', stored: readCharter(reply) }
 }
 
 /** What log_page.lua returns. */
@@ -312,20 +439,30 @@ type JoinReply =
       roster: Buffer[],
       pages: LogReply[],
       answers: (Buffer | number)[][],
+      quiet: Buffer,
     ]
 
-function readJoins([epoch, seq, count, roster = [], pages = [], answers = []]: JoinReply): JoinAnswer[] {
+function readJoins([
+  epoch,
+  seq,
+  count,
+  roster = [],
+  pages = [],
+  answers = [],
+  quiet,
+]: JoinReply): JoinAnswer[] {
   const room = {
     epoch: String(epoch) as Epoch,
     seq: Number(seq),
     count: count ?? 0,
     roster: readRoster(roster.map((each) => each.toString('latin1'))),
+    quiet: String(quiet) !== '',
   }
   const read = pages.map(readJoinPage)
   return answers.map(([word, ...rest]) => {
     const answer = String(word)
     if (answer === 'taken') return { answer, owner: String(rest[0]) }
-    if (answer === 'session' || answer === 'full') return { answer }
+    if (answer !== 'ok') return { answer: answer as Exclude<JoinAnswer['answer'], 'ok' | 'taken'> }
     const [counter, start, page] = rest.map(Number)
     return {
       answer: 'ok',

@@ -3,7 +3,7 @@
 import { createRedisCluster } from '../cluster/cluster.redis.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { createRedisRooms } from '../rooms/rooms.redis.ts'
-import type { LogLimits, Rooms, RoomsEvents } from '../rooms/rooms.ts'
+import type { LogLimits, QuietBounds, Rooms, RoomsEvents } from '../rooms/rooms.ts'
 import { parseRedisAddress } from './address.ts'
 import { Connections, type ConnectionsOptions } from './connections.ts'
 import { Lease } from './lease.ts'
@@ -27,6 +27,7 @@ export type RedisStoreOptions = {
   /** 0..1, spreads what many nodes do at once; Math.random when left out. */
   jitter?(): number
   times?: Partial<RedisStoreTimes>
+  quiet?: QuietBounds
 }
 
 /** All in milliseconds. */
@@ -72,7 +73,7 @@ export function openRedisStore(options: RedisStoreOptions, events: RoomsEvents):
   }
   const { roomMembersMax, graceMs, ackReplicas } = options
   const connections = new Connections(parseRedisAddress(options.url), { jitter, ackReplicas, ...checks })
-  const scripts = createScripts((slot) => connections.server(slot), log)
+  const scripts = createScripts((slot) => connections.server(slot), log, options.quiet)
   const shared = { scripts, keyPrefix, now, random, keepMs, graceMs }
   const lease = new Lease(connections, { ...shared, leaseMs, beatMs, janitorMs })
   const rooms = createRedisRooms(

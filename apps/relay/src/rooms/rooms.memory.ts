@@ -1,6 +1,7 @@
 // The rooms of one embedded node, held in this process alone: a laptop, a LAN party, a first try.
 // It behaves as rooms.redis.ts does (test/rooms/contract.ts runs on both), only it is never unavailable.
 import {
+  type CharterPair,
   decodeHex,
   deliveryHeaderBytes,
   type Epoch,
@@ -8,16 +9,22 @@ import {
   encodeHex,
   limits,
   type Member,
+  type MemberId,
   type NameTag,
   type NodeId,
+  ProtocolError,
   type RelayControl,
   type RoomId,
+  readCharter,
   type SessionId,
   writeDeliveryHeader,
 } from '@pychat/protocol'
+import { verifier } from '../verifier.ts'
+import { admission, type HeldCharter, isBannedIn, isMutedIn, judge, spared } from './charter.ts'
 import { GraceTimes } from './grace.ts'
 import { MemoryLog } from './log.memory.ts'
 import {
+  type ActResult,
   type JoinRequest,
   type JoinResult,
   joinPageBytesMax,
@@ -27,6 +34,8 @@ import {
   type Membership,
   type Position,
   type PublishResult,
+  type QuietBounds,
+  quietBoundsDefault,
   type RoomMember,
   type RoomStats,
   type Rooms,
@@ -47,6 +56,7 @@ export type MemoryRoomsOptions = {
   keepMs?: number
   /** Every so often members are told where their room's log ends; 8 s when left out. */
   beaconMs?: number
+  quiet?: QuietBounds
 }
 
 type MemoryMember = {
@@ -60,9 +70,16 @@ type MemoryMember = {
   place: number
   /** It gets nothing of the log from before this place. */
   start: number
+  /** Whose key its session proved. */
+  member: MemberId | null
+  /** By the room's rules. */
+  muted: boolean
 }
 
-type GoneSession = Pick<MemoryMember, 'tag' | 'profile' | 'proof' | 'counter' | 'since' | 'start'> & {
+type GoneSession = Pick<
+  MemoryMember,
+  'tag' | 'profile' | 'proof' | 'counter' | 'since' | 'start' | 'member'
+> & {
   until: number
 }
 
@@ -83,6 +100,11 @@ type MemoryRoom = {
   names: Map<NameTag, SessionId>
   /** In order of `until`. */
   gone: Map<SessionId, GoneSession>
+  charter: HeldCharter | null
+  /** Nobody is told who comes and goes. */
+  quiet: boolean
+  /** How many members a quiet room had when its members were told last. */
+  toldCount: number
   /** When the empty room is forgotten; 0 while somebody is in it. */
   until: number
 }
@@ -93,7 +115,7 @@ const beaconMsDefault = 8000
 const trimmedPerJoinMax = 16
 
 export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEvents): Rooms {
-  const { keepMs = keepMsDefault, beaconMs = beaconMsDefault } = options
+  const { keepMs = keepMsDefault, beaconMs = beaconMsDefault, quiet = quietBoundsDefault } = options
   const node = encodeHex(options.random(8)) as NodeId
   const rooms = new Map<RoomId, MemoryRoom>()
   /** Empty rooms, in the order in which they will be forgotten. */
@@ -140,6 +162,9 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
       members: new Map(),
       names: new Map(),
       gone: new Map(),
+      charter: null,
+      quiet: false,
+      toldCount: 0,
       until: 0,
     }
     rooms.set(id, room)
@@ -149,6 +174,11 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
 
   function tell(room: RoomId, message: RelayControl): void {
     events.deliver(room, Buffer.from(encodeControl(message)), false)
+  }
+
+  function tellCount(id: RoomId, room: MemoryRoom): void {
+    room.toldCount = room.members.size
+    tell(id, { t: 'count', room: id, count: room.members.size, quiet: room.quiet })
   }
 
   function describe(session: SessionId, member: Omit<Member, 'session'>): Member {
@@ -169,7 +199,7 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
   }
 
   function join(request: JoinRequest): JoinResult {
-    const { room: id, session, tag } = request
+    const { room: id, session, tag, member: key } = request
     const now = options.now()
     forgetEmptyRooms(now)
     const known = rooms.get(id)
@@ -179,29 +209,34 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
 
     const present = room.members.get(session)
     const gone = room.gone.get(session)
-    const proof = present?.proof ?? (gone !== undefined && gone.until > now ? gone.proof : request.proof)
-    if (proof !== request.proof) return { ok: false, code: 'session-taken' }
-    const holder = room.names.get(tag)
-    if (holder !== undefined && holder !== session) return { ok: false, code: 'name-taken' }
-    if (present === undefined && room.members.size >= options.roomMembersMax)
-      return { ok: false, code: 'room-full' }
+    const before = present ?? (gone !== undefined && gone.until > now ? gone : null)
+    if (before !== null && (before.proof !== request.proof || (before.member ?? key) !== key)) {
+      return { ok: false, code: 'session-taken' }
+    }
+    const { refusal, membersMax, whole } = admission(room.charter, key, now, options.roomMembersMax)
+    if (refusal !== null && (refusal !== 'room-locked' || present === undefined)) {
+      return { ok: false, code: refusal }
+    }
+    if (isTaken(room, tag, session)) return { ok: false, code: 'name-taken' }
+    if (present === undefined && room.members.size >= membersMax) return { ok: false, code: 'room-full' }
 
     lastGeneration += 1
     const generation = lastGeneration
     let replaced: Membership | null = null
     let member: MemoryMember
     if (present === undefined) {
-      const known = gone !== undefined && gone.until > now ? gone : null
       room.lastPlace += 1
       member = {
         tag,
         profile: request.profile,
-        proof,
-        counter: known?.counter ?? 0,
+        proof: request.proof,
+        counter: before?.counter ?? 0,
         since: now,
         generation,
         place: room.lastPlace,
-        start: known?.start ?? (now - room.createdAt < youngLogMs ? 0 : room.seq),
+        start: before?.start ?? (whole || now - room.createdAt < youngLogMs ? 0 : room.seq),
+        member: key,
+        muted: false,
       }
       room.members.set(session, member)
       room.gone.delete(session)
@@ -217,10 +252,16 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
     member.profile = request.profile
     member.tag = tag
     member.counter = Math.max(member.counter, request.counter)
+    member.member = key
+    member.muted = isMutedIn(room.charter, key)
     room.names.set(tag, session)
     room.lastActiveAt = now
     if (replaced !== null) events.replaced(replaced)
-    if (changed) tell(id, { t: 'arrived', room: id, member: describe(session, member) })
+    if (!room.quiet && room.members.size > quiet.above) {
+      room.quiet = true
+      tellCount(id, room)
+    }
+    if (changed) tellArrived(id, room, session, present === undefined)
     return {
       ok: true,
       membership: { room: id, session, generation },
@@ -230,25 +271,51 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
       count: room.members.size,
       ...page(room, 0),
       page: joinPage(room, member, request.after, now),
+      charter: room.charter?.charter.pair ?? null,
+      quiet: room.quiet,
     }
   }
 
-  function leave(membership: Membership, why: 'left' | 'lost'): void {
-    const room = rooms.get(membership.room)
-    const member = room?.members.get(membership.session)
-    if (room === undefined || member === undefined || member.generation !== membership.generation) return
+  function isTaken(room: MemoryRoom, tag: NameTag, session: SessionId): boolean {
+    return (room.names.get(tag) ?? session) !== session
+  }
+
+  /** In a quiet room only of a change, and of who has spoken. */
+  function tellArrived(id: RoomId, room: MemoryRoom, session: SessionId, isNew: boolean): void {
+    const member = room.members.get(session)
+    if (member === undefined || (room.quiet && (isNew || member.counter === 0))) return
+    tell(id, { t: 'arrived', room: id, member: describe(session, member) })
+  }
+
+  function leave(membership: Membership, why: 'left' | 'lost' | 'kicked' | 'banned'): void {
+    const found = find(membership)
+    if (found === null) return
+    const { room, member } = found
     const now = options.now()
     room.members.delete(membership.session)
     room.names.delete(member.tag)
     room.gone.delete(membership.session)
-    const { tag, profile, proof, counter, since, start } = member
-    room.gone.set(membership.session, { tag, profile, proof, counter, since, start, until: now + keepMs })
+    const { tag, profile, proof, counter, since, start, member: key } = member
+    const until = now + keepMs
+    room.gone.set(membership.session, { tag, profile, proof, counter, since, start, member: key, until })
     room.lastActiveAt = now
     if (room.members.size === 0) {
       room.until = now + keepMs
       empty.add(membership.room)
     }
-    tell(membership.room, { t: 'departed', room: membership.room, session: membership.session, why })
+    if (room.quiet && room.members.size < quiet.min) {
+      room.quiet = false
+      tellCount(membership.room, room)
+    } else if (!room.quiet) {
+      tell(membership.room, { t: 'departed', room: membership.room, session: membership.session, why })
+    }
+  }
+
+  function putOut(id: RoomId, session: SessionId, why: 'kicked' | 'banned'): void {
+    const { generation } = rooms.get(id)?.members.get(session) ?? { generation: 0 }
+    const membership = { room: id, session, generation }
+    events.expelled(membership, why)
+    leave(membership, why)
   }
 
   /** @returns the room and member while the membership stands */
@@ -257,6 +324,57 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
     const member = room?.members.get(membership.session)
     if (room === undefined || member === undefined || member.generation !== membership.generation) return null
     return { room, member }
+  }
+
+  function showProfile(membership: Membership, tag: NameTag, profile: string): ActResult<'name-taken'> {
+    const found = find(membership)
+    if (found === null) return { ok: false, code: 'not-member' }
+    const { room, member } = found
+    if (isTaken(room, tag, membership.session)) return { ok: false, code: 'name-taken' }
+    if (member.tag === tag && member.profile === profile) return { ok: true }
+    room.names.delete(member.tag)
+    room.names.set(tag, membership.session)
+    member.tag = tag
+    member.profile = profile
+    tellArrived(membership.room, room, membership.session, false)
+    return { ok: true }
+  }
+
+  function charter(
+    membership: Membership,
+    pair: CharterPair,
+  ): ActResult<'charter-invalid' | 'charter-old' | 'not-allowed'> {
+    const found = find(membership)
+    if (found === null) return { ok: false, code: 'not-member' }
+    const { room } = found
+    const id = membership.room
+    try {
+      const judgement = judge(room.charter, readCharter(pair, verifier, id), options.now())
+      if (!judgement.ok) return judgement
+      if (judgement.next === null) return { ok: true }
+      room.charter = judgement.next
+    } catch (error) {
+      if (error instanceof ProtocolError) return { ok: false, code: 'charter-invalid' }
+      throw error
+    }
+    for (const [session, member] of [...room.members]) {
+      member.muted = isMutedIn(room.charter, member.member)
+      if (isBannedIn(room.charter, member.member, options.now())) putOut(id, session, 'banned')
+    }
+    tell(id, { t: 'charter', room: id, ...room.charter.charter.pair })
+    return { ok: true }
+  }
+
+  function kick(membership: Membership, session: SessionId): ActResult<'not-allowed'> {
+    const found = find(membership)
+    const list = found === null ? null : spared(found.room.charter, found.member.member)
+    if (found === null) return { ok: false, code: 'not-member' }
+    const target = found.room.members.get(session)
+    if (list === null) return { ok: false, code: 'not-allowed' }
+    if (target === undefined) return { ok: false, code: 'not-member' }
+    if (target.member !== null && list.includes(target.member)) return { ok: false, code: 'not-allowed' }
+    putOut(membership.room, session, 'kicked')
+    return { ok: true }
   }
 
   function logPage(
@@ -315,6 +433,7 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
       const found = find(membership)
       if (found === null) return { status: 'not-member' }
       const { room, member } = found
+      if (member.muted) return { status: 'muted' }
       if (counter <= member.counter) return { status: 'duplicate', seq: room.log.placeOf(frame) }
       if (counter > member.counter + 1) return { status: 'gap', last: member.counter }
       const now = options.now()
@@ -329,6 +448,9 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
       events.deliver(membership.room, delivery, true)
       return { status: 'taken', seq: room.seq }
     },
+    profile: async (membership, tag, profile) => showProfile(membership, tag, profile),
+    charter: async (membership, pair) => charter(membership, pair),
+    kick: async (membership, session) => kick(membership, session),
     async log(membership, epoch, seq) {
       return readLog(membership, { epoch, seq })
     },
@@ -375,6 +497,9 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
       const now = options.now()
       for (const membership of graced.end()) leave(membership, 'lost')
       beacon(now)
+      for (const [id, room] of rooms) {
+        if (room.quiet && room.toldCount !== room.members.size) tellCount(id, room)
+      }
     },
     async stop() {
       for (const [id, room] of rooms) {

@@ -1,23 +1,22 @@
 // The rooms of a cluster: state and order in Redis (lua/*.lua decide), fan-out by one sharded channel per room.
 // This file keeps what is local: which sessions are on this node, which channels it hears, what its clients were told.
-// A channel's message is one byte for its kind, then exactly the bytes that clients get (kinds below).
+// A channel's message is one byte for its kind, then mostly the bytes that clients get (kinds below). Charters, leaves
+// and what was missed while a channel was not heard have files of their own.
 import {
   type Epoch,
+  type ErrorCode,
   encodeControl,
-  encodeHex,
   type Member,
+  type MemberId,
   type RelayControl,
   type RoomId,
   type SessionId,
 } from '@pychat/protocol'
 import { type Connections, storeAway } from '../redis/connections.ts'
-import { nodeRoomsKey, type RoomKeys, roomKeys } from '../redis/keys.ts'
+import { roomKeys } from '../redis/keys.ts'
 import type { Lease } from '../redis/lease.ts'
 import { createLogReader } from '../redis/log-reader.ts'
 import {
-  type JoinAnswer,
-  type Joiner,
-  joinsPerCallMax,
   nodeOf,
   type Owner,
   ownerOf,
@@ -25,18 +24,27 @@ import {
   type RosterPage,
   type Scripts,
 } from '../redis/scripts.ts'
+import { Beacons } from './beacons.redis.ts'
+import { isBannedIn, isMutedIn } from './charter.ts'
+import { createCharters } from './charters.redis.ts'
 import { GraceTimes } from './grace.ts'
-import type {
-  JoinRequest,
-  JoinResult,
-  LogPage,
-  Membership,
-  Position,
-  PublishResult,
-  RoomMember,
-  RoomStats,
-  Rooms,
-  RoomsEvents,
+import { Leaves, type PendingLeave } from './leaves.redis.ts'
+import { type LocalMember, type LocalRoom, LocalRooms, type PendingJoin } from './local-rooms.redis.ts'
+import { createRequests } from './requests.redis.ts'
+import { profileMark, Resyncs, readMissed } from './resync.redis.ts'
+import {
+  type ActResult,
+  type JoinRequest,
+  type JoinResult,
+  type LogPage,
+  type Membership,
+  type Position,
+  type PublishResult,
+  type RoomMember,
+  type RoomStats,
+  type Rooms,
+  type RoomsEvents,
+  StoreError,
 } from './rooms.ts'
 
 export type RedisRoomsOptions = {
@@ -68,159 +76,36 @@ const kinds = {
   control: 2,
   /** A list of {session, owner, was} for nodes: joins took place, each session's former owner being `was`, or "". */
   joined: 3,
+  /** A charter's stamp, a space, and the control message for members, whom nodes tell if it stands. */
+  charter: 4,
+  /** {session, owner} for nodes: a member was kicked. */
+  kicked: 5,
 } as const
 
-type PendingJoin = { owner: Owner; marked: boolean; replaced: boolean }
-
-/** A join that goes to the store with the others of its room and loop turn. */
-type AskingJoin = Joiner & { answered(answer: JoinAnswer): void; failed(error: unknown): void }
-
-type LocalRoom = {
-  id: RoomId
-  keys: RoomKeys
-  members: Map<SessionId, LocalMember>
-  joining: Set<PendingJoin>
-  asking: AskingJoin[]
-  /** Registered and subscribed, or on the way there. */
-  ready: Promise<void> | null
-  /** Whom local clients were told of, with the start of the profile. */
-  known: Map<SessionId, string>
-  /** While above 0, what comes from the channel waits in `held`. */
-  holds: number
-  held: Buffer[]
-  /** Where the log ended when members were told last, as "<epoch> <seq>". */
-  toldPosition: string
-  /** When that is looked at again, and how long after it for the next time. */
-  beaconAt: number
-  beaconStepMs: number
-}
-
-type LocalMember = {
-  generation: number
-  owner: Owner
-  /** It gets nothing of the log from before this place. */
-  start: number
-}
-
-type PendingLeave = {
-  room: RoomId
-  session: SessionId
-  owner: Owner
-  why: 'left' | 'lost'
-  /** Not before this time. */
-  due: number
-}
-
-const leavesPerRoundMax = 512
-/** Rooms whose members and position are read again at once, after the store or a subscription was away. */
-const resyncsAtOnceMax = 16
-/** A room that stays silent is looked at ever more seldom, down to this. */
-const beaconStepMaxMs = 64_000
-/** What was said before the position was read may still be on its way here by the other connection. */
-const positionDelayMs = 250
-
-/** As long as V8 copies instead of keeping the whole profile alive. */
-function profileMark(profile: string): string {
-  return profile.slice(0, 12)
+/** Without the pieces that it was put together from. */
+function flat(text: MemberId | null): MemberId | null {
+  return text === null ? null : (Buffer.from(text, 'latin1').toString('latin1') as MemberId)
 }
 
 export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents): Rooms {
   const { connections, scripts, lease, keyPrefix, now, keepMs } = options
-  const { commands, subscriptions } = connections
-  const rooms = new Map<RoomId, LocalRoom>()
-  /** Rooms without local members, and when to stop hearing them. */
-  const idle = new Map<RoomId, number>()
-  /** Leaves that the store has not confirmed yet. */
-  const leaving = new Map<string, PendingLeave>()
-  /** Rooms whose channel was not heard for a while, until local clients know what happened meanwhile. */
-  const stale = new Set<LocalRoom>()
-  let resyncs = 0
+  const { commands } = connections
+  const rooms = new LocalRooms({
+    ...options,
+    hear: (room) => ({
+      message: (message) => receive(room, message),
+      resumed: () => resyncs.add(room),
+    }),
+  })
+  const leaves = new Leaves({ connections, scripts, keyPrefix, now, keepMs })
+  const resyncs = new Resyncs(resync)
+  const charters = createCharters<LocalRoom>({ scripts, now, keepMs, changed: charterChanged })
+  const requests = createRequests({ ...options, charters })
+  const beacons = new Beacons({ ...options, rooms, tell, read: charters.check })
   const graced = new GraceTimes(options.graceMs, now)
-  const oldestAt = () => now() - options.logAgeMs
-  const logReader = createLogReader(scripts, oldestAt)
-  let entering: { rooms: RoomId[]; done: Promise<unknown> } | null = null
+  const logReader = createLogReader(scripts, () => now() - options.logAgeMs)
   let lastGeneration = 0
   let stopped = false
-
-  function localRoom(id: RoomId): LocalRoom {
-    let room = rooms.get(id)
-    if (room === undefined) {
-      room = {
-        id,
-        keys: roomKeys(keyPrefix, id),
-        members: new Map(),
-        joining: new Set(),
-        asking: [],
-        ready: null,
-        known: new Map(),
-        holds: 0,
-        held: [],
-        toldPosition: '',
-        beaconAt: now() + options.beaconMs * (0.5 + options.jitter() / 2),
-        beaconStepMs: options.beaconMs,
-      }
-      rooms.set(id, room)
-    }
-    idle.delete(id)
-    return room
-  }
-
-  function letIdle(room: LocalRoom): void {
-    if (room.members.size > 0 || room.joining.size > 0) return
-    room.known.clear()
-    idle.set(room.id, now() + options.lingerMs * (0.5 + options.jitter()))
-  }
-
-  function closeIdleRooms(): void {
-    if (idle.size === 0 || leaving.size > 0) return
-    const time = now()
-    for (const [id, due] of idle) {
-      if (due > time) continue
-      const room = rooms.get(id)
-      idle.delete(id)
-      rooms.delete(id)
-      if (room === undefined) continue
-      subscriptions.unsubscribe(room.keys.channel)
-      connections.cork()
-      // Left behind when this fails: a room too many to look through, nothing worse.
-      commands.srem(nodeRoomsKey(keyPrefix, lease.node), id).catch(() => {})
-    }
-  }
-
-  /** Enters this node as one with members in a room: one command for all rooms that are entered at once. */
-  function enter(id: RoomId): Promise<unknown> {
-    if (entering !== null) {
-      entering.rooms.push(id)
-      return entering.done
-    }
-    const rooms = [id]
-    // Behind the joins that begin in this turn too.
-    const done = Promise.resolve().then(() => {
-      entering = null
-      connections.cork()
-      return commands.sadd(nodeRoomsKey(keyPrefix, lease.node), ...rooms)
-    })
-    entering = { rooms, done }
-    return done
-  }
-
-  /** The node is entered as one with members here before it has any, or its death would leave them behind. */
-  function ready(room: LocalRoom): Promise<void> {
-    if (room.ready !== null) return room.ready
-    connections.cork()
-    const entered = Promise.all([
-      enter(room.id),
-      subscriptions.subscribe(room.keys.channel, {
-        message: (message) => receive(room, message),
-        resumed: () => resyncLater(room),
-      }),
-    ]).then(() => {})
-    room.ready = entered
-    entered.catch(() => {
-      if (room.ready === entered) room.ready = null
-    })
-    return entered
-  }
 
   function receive(room: LocalRoom, message: Buffer): void {
     if (message[0] === kinds.joined) joinedSomewhere(room, message)
@@ -230,20 +115,22 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
 
   function deliver(room: LocalRoom, message: Buffer): void {
     if (message[0] === kinds.delivery) {
-      // While a room speaks, a lost frame shows by the next one: what matters is the silence afterwards.
-      room.beaconStepMs = options.beaconMs
-      room.beaconAt = now() + options.beaconMs
+      beacons.spoke(room)
       events.deliver(room.id, message.subarray(1), true)
     } else if (message[0] === kinds.control) {
       const text = message.subarray(1)
       remember(room, JSON.parse(text.toString('latin1')) as RelayControl)
       events.deliver(room.id, text, false)
-    }
+    } else if (message[0] === kinds.charter) charters.heard(room, message.subarray(1))
+    else if (message[0] === kinds.kicked) kickedSomewhere(room, message)
   }
 
   function remember(room: LocalRoom, message: RelayControl): void {
-    if (message.t === 'arrived') room.known.set(message.member.session, profileMark(message.member.profile))
+    if (message.t === 'count') rooms.setQuiet(room, message.quiet)
     else if (message.t === 'departed') room.known.delete(message.session)
+    else if (message.t === 'arrived' && !room.quiet) {
+      room.known.set(message.member.session, profileMark(message.member.profile))
+    }
   }
 
   function tell(room: LocalRoom, message: RelayControl): void {
@@ -276,8 +163,39 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
 
   function replace(room: LocalRoom, session: SessionId, was: Owner): void {
     if (room.members.get(session)?.owner === was) room.members.delete(session)
-    letIdle(room)
+    rooms.letIdle(room)
     events.replaced({ room: room.id, session, generation: Number(was.slice(was.indexOf('/') + 1)) })
+  }
+
+  function kickedSomewhere(room: LocalRoom, message: Buffer): void {
+    const { session, owner } = JSON.parse(message.toString('latin1', 1)) as {
+      session: SessionId
+      owner: Owner
+    }
+    if (room.members.get(session)?.owner === owner) putOut(room, session, 'kicked')
+  }
+
+  /** Ends a membership on this node alone. */
+  function putOut(room: LocalRoom, session: SessionId, why: 'kicked' | 'banned'): void {
+    const member = room.members.get(session)
+    if (member === undefined) return
+    room.members.delete(session)
+    rooms.letIdle(room)
+    events.expelled({ room: room.id, session, generation: member.generation }, why)
+  }
+
+  /** Brings what the room's charter says to bear on the members of this node. */
+  function charterChanged(room: LocalRoom, control: Buffer | null): void {
+    const members = [...room.members]
+    for (const [session, member] of members) apply(room, session, member)
+    if (control !== null && members.length > 0) events.deliver(room.id, control, false)
+  }
+
+  function apply(room: LocalRoom, session: SessionId, member: LocalMember): void {
+    member.muted = isMutedIn(room.charter, member.member)
+    if (!isBannedIn(room.charter, member.member, now())) return
+    putOut(room, session, 'banned')
+    void leaves.now({ room: room.id, session, owner: member.owner, why: 'banned', due: 0 })
   }
 
   function release(room: LocalRoom): void {
@@ -286,91 +204,33 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
     for (const message of room.held.splice(0)) deliver(room, message)
   }
 
-  async function roster(room: LocalRoom): Promise<Map<SessionId, RosterEntry>> {
-    const entries = new Map<SessionId, RosterEntry>()
-    let after: string | null = '0'
-    while (after !== null) {
-      const page: RosterPage = await scripts.roomRoster(room.keys, after)
-      for (const entry of page.entries) entries.set(entry.session, entry)
-      after = page.next
-    }
-    return entries
-  }
-
-  /** The channel was not heard for a while: tells local clients who came and went meanwhile. */
-  function resyncLater(room: LocalRoom): void {
-    stale.add(room)
-    resyncStale()
-  }
-
-  function resyncStale(): void {
-    for (const room of stale) {
-      if (resyncs >= resyncsAtOnceMax) return
-      stale.delete(room)
-      resyncs += 1
-      void resync(room).then((done) => {
-        resyncs -= 1
-        if (!done) stale.add(room)
-        else if (stale.size > 0) resyncStale()
-      })
-    }
-  }
-
-  /** Reads members and position anew, tells local clients what they missed. @returns false to try again later */
+  /** Tells local clients what they missed while the channel was not heard. @returns false to try again later */
   async function resync(room: LocalRoom): Promise<boolean> {
-    if (room.members.size === 0) return true
-    const before = new Map(room.members)
+    if (room.members.size === 0 && room.charter === null) return true
     room.holds += 1
     try {
-      const entries = await roster(room)
-      for (const [session, member] of before) {
-        if (room.members.get(session) !== member) continue
-        const owner = entries.get(session)?.owner
-        // The store has forgotten the member: it came back without its data.
-        if (owner === undefined) {
-          lease.lose().catch(() => {})
-          return true
-        }
-        if (owner !== member.owner) replace(room, session, member.owner)
-      }
-      for (const session of [...room.known.keys()]) {
-        if (!entries.has(session)) tell(room, { t: 'departed', room: room.id, session, why: 'lost' })
-      }
-      for (const [session, entry] of entries) {
-        if (room.known.get(session) === profileMark(entry.profile)) continue
-        tell(room, { t: 'arrived', room: room.id, member: memberOf(entry) })
-      }
       room.toldPosition = ''
-      await tellPosition(room)
+      const stamp = await beacons.tellPosition(room)
+      const before = new Map(room.members)
+      const missed = await readMissed(scripts, room.keys, before, room.quiet ? null : room.known)
+      const still = (session: SessionId) => room.members.get(session) === before.get(session)
+      if (missed.forgotten.some(still)) {
+        lease.lose().catch(() => {})
+        return true
+      }
+      for (const session of missed.replaced.filter(still)) {
+        replace(room, session, (before.get(session) as LocalMember).owner)
+      }
+      for (const session of missed.expelled.filter(still)) putOut(room, session, 'kicked')
+      for (const session of missed.departed)
+        tell(room, { t: 'departed', room: room.id, session, why: 'lost' })
+      for (const entry of missed.arrived) tell(room, { t: 'arrived', room: room.id, member: memberOf(entry) })
+      await charters.check(room, stamp)
       return true
-    } catch {
-      return false
+    } catch (error) {
+      return error instanceof StoreError && !error.retryable
     } finally {
       release(room)
-    }
-  }
-
-  /** Also settles the room's epoch after a failover. @throws StoreError */
-  async function tellPosition(room: LocalRoom): Promise<void> {
-    const position = await scripts.roomPosition(room.keys)
-    if (position === null) return
-    const place = `${position.epoch} ${position.seq}`
-    if (place === room.toldPosition) return
-    room.toldPosition = place
-    setTimeout(() => {
-      if (room.members.size > 0 && !stopped) tell(room, { t: 'position', room: room.id, ...position })
-    }, positionDelayMs)
-  }
-
-  function tellPositions(): void {
-    if (!connections.available || stopped) return
-    const time = now()
-    connections.cork()
-    for (const room of rooms.values()) {
-      if (room.members.size === 0 || room.beaconAt > time) continue
-      room.beaconStepMs = Math.min(2 * room.beaconStepMs, beaconStepMaxMs)
-      room.beaconAt = time + room.beaconStepMs * (0.9 + options.jitter() / 10)
-      tellPosition(room).catch(() => {})
     }
   }
 
@@ -378,49 +238,9 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
     return { session, tag, profile, counter, since }
   }
 
-  /** One call of the store for all who ask for the room in this moment. */
-  function askTogether(room: LocalRoom, joiner: Joiner): Promise<JoinAnswer> {
-    return new Promise((answered, failed) => {
-      room.asking.push({ ...joiner, answered, failed })
-      if (room.asking.length === 1) queueMicrotask(() => askAll(room))
-    })
-  }
-
-  function askAll(room: LocalRoom): void {
-    connections.cork()
-    while (room.asking.length > 0) {
-      const asking = room.asking.splice(0, joinsPerCallMax)
-      const state = {
-        now: now(),
-        epoch: encodeHex(options.random(8)) as Epoch,
-        membersMax: options.roomMembersMax,
-        oldestAt: oldestAt(),
-      }
-      scripts.roomJoin(room.keys, room.id, asking, state).then(
-        (answers) => {
-          for (const [i, answer] of answers.entries()) asking[i]?.answered(answer)
-        },
-        (error: unknown) => {
-          for (const { failed } of asking) failed(error)
-        },
-      )
-    }
-  }
-
-  async function ask(room: LocalRoom, request: JoinRequest, owner: Owner): Promise<JoinAnswer> {
-    const attempt = () => askTogether(room, { request, owner })
-    const answer = await attempt()
-    if (answer.answer !== 'taken') return answer
-    const holder = nodeOf(answer.owner)
-    if (holder === lease.node || !(await lease.buried(holder))) return answer
-    // Its node is long dead and nobody has taken its members out yet.
-    await scripts.roomReap(room.keys, room.id, holder, now(), keepMs)
-    return attempt()
-  }
-
   async function join(request: JoinRequest): Promise<JoinResult> {
     if (stopped || !connections.available || !lease.held) return { ok: false, code: 'unavailable' }
-    const room = localRoom(request.room)
+    const room = rooms.open(request.room)
     const { session } = request
     const { node } = lease
     lastGeneration += 1
@@ -430,88 +250,91 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
     room.joining.add(pending)
     let asked = false
     try {
-      await ready(room)
+      await rooms.ready(room)
       if (lease.node !== node) return { ok: false, code: 'unavailable' }
       asked = true
-      const answer = await ask(room, request, owner)
+      const answer = await requests.join(room, request, owner)
       asked = false
-      if (answer.answer === 'taken') return { ok: false, code: 'name-taken' }
-      if (answer.answer === 'session') return { ok: false, code: 'session-taken' }
-      if (answer.answer === 'full') return { ok: false, code: 'room-full' }
+      if (answer.answer !== 'ok') return { ok: false, code: answer.answer }
       if (lease.node !== node || stopped) {
         asked = true
         return { ok: false, code: 'unavailable' }
       }
       const membership = { room: request.room, session, generation }
+      rooms.setQuiet(room, answer.quiet)
       if (pending.replaced) setImmediate(() => events.replaced(membership))
-      else room.members.set(session, { generation, owner, start: answer.start })
-      const { epoch, seq, counter, count, roster, page } = answer
+      else {
+        const { start } = answer
+        const member = { generation, owner, start, member: flat(request.member), muted: false }
+        room.members.set(session, member)
+        if (room.charter !== null) {
+          member.muted = isMutedIn(room.charter, member.member)
+          // It may have changed since the store answered. Not before the joiner's side has run on.
+          setImmediate(() => {
+            if (room.members.get(session) === member) apply(room, session, member)
+          })
+        }
+      }
+      const { epoch, seq, counter, count, roster, page, quiet } = answer
       const members = roster.entries.map(memberOf)
-      for (const member of members) room.known.set(member.session, profileMark(member.profile))
-      return { ok: true, membership, epoch, seq, counter, count, members, next: roster.next, page }
+      if (!quiet) for (const each of members) room.known.set(each.session, profileMark(each.profile))
+      const charter = room.charter?.charter.pair ?? null
+      return {
+        ok: true,
+        membership,
+        epoch,
+        seq,
+        counter,
+        count,
+        members,
+        next: roster.next,
+        page,
+        charter,
+        quiet,
+      }
     } catch {
       return { ok: false, code: 'unavailable' }
     } finally {
       // It may have taken place all the same. Like a lost connection: its client will ask again, as another owner.
       if (asked) {
-        leaveLater({ room: request.room, session, owner, why: 'lost', due: now() + options.graceMs })
+        leaves.later({ room: request.room, session, owner, why: 'lost', due: now() + options.graceMs })
       }
       room.joining.delete(pending)
       // Only then has the joiner's side run on and can hear what was held back.
       if (pending.marked) setImmediate(() => release(room))
-      letIdle(room)
+      rooms.letIdle(room)
     }
   }
 
-  function leaveLater(leave: PendingLeave): void {
-    leaving.set(`${leave.room} ${leave.session} ${leave.owner}`, leave)
-  }
-
-  async function leaveNow(leave: PendingLeave): Promise<boolean> {
-    const { room, session, owner, why } = leave
-    const key = `${room} ${session} ${owner}`
+  /** Carries a member's request out, and answers it also while the store is away. */
+  async function act<Code extends ErrorCode>(
+    membership: Membership,
+    carryOut: (room: LocalRoom, member: LocalMember) => Promise<ActResult<Code>>,
+  ): Promise<ActResult<Code>> {
+    const found = rooms.find(membership)
+    if (found === null) return { ok: false, code: 'not-member' }
+    if (stopped || !connections.available || !lease.held) return { ok: false, code: 'unavailable' }
     try {
-      connections.cork()
-      await scripts.roomLeave(roomKeys(keyPrefix, room), room, session, owner, why, now(), keepMs)
-      leaving.delete(key)
-      return true
+      return await carryOut(found.room, found.member)
     } catch {
-      leaving.set(key, leave)
-      return false
+      return { ok: false, code: 'unavailable' }
     }
-  }
-
-  function leaveAgain(): void {
-    let left = leavesPerRoundMax
-    const time = now()
-    for (const leave of leaving.values()) {
-      if (left === 0) return
-      if (leave.due > time) continue
-      left -= 1
-      void leaveNow(leave)
-    }
-  }
-
-  function forget(membership: Membership): Owner | null {
-    const room = rooms.get(membership.room)
-    const member = room?.members.get(membership.session)
-    if (room === undefined || member === undefined || member.generation !== membership.generation) return null
-    room.members.delete(membership.session)
-    letIdle(room)
-    return member.owner
   }
 
   async function leaveForGood(membership: Membership, why: 'left' | 'lost'): Promise<void> {
-    const owner = forget(membership)
-    if (owner === null) return
-    await leaveNow({ room: membership.room, session: membership.session, owner, why, due: 0 })
+    const found = rooms.find(membership)
+    if (found === null) return
+    const { room, member } = found
+    room.members.delete(membership.session)
+    rooms.letIdle(room)
+    await leaves.now({ room: room.id, session: membership.session, owner: member.owner, why, due: 0 })
   }
 
   async function readLog(membership: Membership, epoch: Epoch, seq: number): Promise<LogPage | null> {
-    const room = rooms.get(membership.room)
-    const member = room?.members.get(membership.session)
-    if (room === undefined || member === undefined || member.generation !== membership.generation) return null
-    const { start } = member
+    const found = rooms.find(membership)
+    if (found === null) return null
+    const { room } = found
+    const { start } = found.member
     const read = (after: Position) => logReader.read(room.keys, after).catch(away)
     let answer = await read({ epoch, seq: Math.max(seq, start) })
     const known = answer.answer !== 'unknown'
@@ -535,29 +358,28 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
       void lease.beat().then(() => {
         if (!connections.available || stopped) return
         events.availability(true)
-        resyncStale()
+        resyncs.go()
       })
     },
     tick() {
       if (!connections.available) return
-      leaveAgain()
-      closeIdleRooms()
-      resyncStale()
+      leaves.again()
+      if (leaves.size === 0) rooms.closeIdle()
+      resyncs.go()
     },
   })
   lease.listeners.push({
     lost() {
-      leaving.clear()
-      stale.clear()
+      leaves.clear()
+      resyncs.clear()
       graced.clear()
-      for (const room of rooms.values()) {
-        room.members.clear()
-        room.ready = null
-        letIdle(room)
-      }
+      rooms.forgetMembers()
       events.leaseLost()
     },
-    taken() {},
+    taken() {
+      // Should the store have lost everything, it gets back at once what nobody else may state.
+      for (const room of rooms.all()) if (room.charter !== null) resyncs.add(room)
+    },
   })
 
   return {
@@ -585,6 +407,7 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
       if (room === undefined || member === undefined || member.generation !== membership.generation) {
         return { status: 'not-member' }
       }
+      if (member.muted) return { status: 'muted' }
       if (!connections.available || !lease.held) return { status: 'unavailable' }
       connections.cork()
       // Copied: a repeated command is written after this call.
@@ -592,12 +415,17 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
         .roomPublish(room.keys, membership.session, member.owner, counter, now(), Buffer.from(frame))
         .catch((): PublishResult => ({ status: 'unavailable' }))
     },
+    profile: (membership, tag, profile) =>
+      act(membership, (room, { owner }) => requests.profile(room, membership.session, owner, tag, profile)),
+    charter: (membership, pair) => act(membership, (room) => charters.publish(room, pair)),
+    kick: (membership, session) =>
+      act(membership, (room, { member }) => requests.kick(room, member, session)),
     log: readLog,
     async members(id, after) {
       const page = await scripts.roomRoster(roomKeys(keyPrefix, id), after).catch(away)
       const members = page.entries.map(memberOf)
       const room = rooms.get(id)
-      if (room !== undefined && room.members.size > 0) {
+      if (room !== undefined && room.members.size > 0 && !room.quiet) {
         for (const member of members) room.known.set(member.session, profileMark(member.profile))
       }
       return { members, next: page.next }
@@ -608,7 +436,7 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
     },
     local() {
       const counts = new Map<RoomId, number>()
-      for (const room of rooms.values()) if (room.members.size > 0) counts.set(room.id, room.members.size)
+      for (const room of rooms.all()) if (room.members.size > 0) counts.set(room.id, room.members.size)
       return counts
     },
     async stats(ids) {
@@ -648,18 +476,19 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
     },
     tick() {
       for (const membership of graced.end()) void leaveForGood(membership, 'lost')
-      tellPositions()
+      beacons.tick()
     },
     async stop() {
       if (stopped) return
       stopped = true
+      beacons.stop()
       // Joins on their way end as leaves; a command that is never answered ends by its own timeout.
-      while ([...rooms.values()].some((room) => room.joining.size > 0)) {
+      while ([...rooms.all()].some((room) => room.joining.size > 0)) {
         await new Promise((resolve) => setTimeout(resolve, 10))
       }
-      const last = [...leaving.values()].filter(({ due }) => due <= now())
-      let staying = leaving.size - last.length
-      for (const room of rooms.values()) {
+      const last: PendingLeave[] = []
+      let staying = 0
+      for (const room of rooms.all()) {
         if (options.graceMs > 0) staying += room.members.size
         else {
           for (const [session, { owner }] of room.members) {
@@ -668,8 +497,8 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
         }
         room.members.clear()
       }
-      const left = await Promise.all(last.map(leaveNow))
-      await lease.stop(staying === 0 && !left.includes(false)).catch(() => {})
+      const left = await leaves.last(last)
+      await lease.stop(staying === 0 && left).catch(() => {})
       connections.close()
       rooms.clear()
     },

@@ -1,7 +1,18 @@
 // The port between sessions and the rooms' shared state: membership, unique names, order, counters, and the log.
 // rooms.memory.ts is one embedded node; rooms.redis.ts is a cluster. Both pass test/rooms/contract.ts.
 // Nothing here can read a name or a text: tags, sealed profiles and sealed frames only.
-import type { Epoch, ErrorCode, Member, NameTag, NodeId, RoomId, SessionId } from '@pychat/protocol'
+import {
+  type CharterPair,
+  type Epoch,
+  type ErrorCode,
+  limits,
+  type Member,
+  type MemberId,
+  type NameTag,
+  type NodeId,
+  type RoomId,
+  type SessionId,
+} from '@pychat/protocol'
 
 /**
  * One connection's hold on one session in one room. `generation` tells connections of the same session apart:
@@ -24,6 +35,8 @@ export type JoinRequest = {
   counter: number
   /** Where a returning member stands; null for one that has nothing of the room yet. */
   after: Position | null
+  /** Whose key the session proved; null for nobody's. Once it proved one it comes back by that one alone. */
+  member: MemberId | null
 }
 
 /** What a room's log keeps: whichever bound is reached first. */
@@ -66,8 +79,22 @@ export type JoinResult =
       next: string | null
       /** What the log has after the position of the request; null without one, or when that is `seq` of `epoch`. */
       page: LogPage | null
+      /** What governs the room. */
+      charter: CharterPair | null
+      /** Whether the room is so large that "arrived" and "departed" are not told. */
+      quiet: boolean
     }
-  | { ok: false; code: Extract<ErrorCode, 'name-taken' | 'session-taken' | 'room-full' | 'unavailable'> }
+  | { ok: false; code: JoinRefusal }
+
+export type JoinRefusal = Extract<
+  ErrorCode,
+  'name-taken' | 'session-taken' | 'room-full' | 'key-needed' | 'banned' | 'room-locked' | 'unavailable'
+>
+
+/** How a member's request ended that is answered with yes or a refusal. */
+export type ActResult<Code extends ErrorCode> =
+  | { ok: true }
+  | { ok: false; code: Code | 'not-member' | 'unavailable' }
 
 export type PublishResult =
   | { status: 'taken'; seq: number }
@@ -77,7 +104,20 @@ export type PublishResult =
   | { status: 'gap'; last: number }
   /** The session is not (or not any more) in the room on this connection. */
   | { status: 'not-member' }
+  /** The room's rules have silenced the member; nothing is counted. */
+  | { status: 'muted' }
   | { status: 'unavailable' }
+
+/**
+ * A room with more members than `above` is quiet: nobody is told who comes and goes, only how many there are, until fewer
+ * than `min` are left. So a join costs the same in a room of any size.
+ */
+export type QuietBounds = { above: number; min: number }
+
+export const quietBoundsDefault: QuietBounds = {
+  above: limits.wholeRosterMembersMax,
+  min: limits.quietRoomMembersMin,
+}
 
 export type RoomStats = {
   room: RoomId
@@ -99,6 +139,8 @@ export type RoomsEvents = {
   deliver(room: RoomId, message: Uint8Array, isBinary: boolean): void
   /** The session lives on a newer connection now: the one with this generation has to be closed. */
   replaced(membership: Membership): void
+  /** A member of this node was put out of its room; the others hear "departed". */
+  expelled(membership: Membership, why: 'kicked' | 'banned'): void
   /** Whether the store answers. Starts as available. */
   availability(available: boolean): void
   /** This node's lease is gone: others may have given its members' names away. Close every session. */
@@ -114,6 +156,7 @@ export interface Rooms {
   /**
    * Puts a session into a room, or takes it over from an older connection of the same client.
    * Others in the room hear "arrived" through `deliver` (also the joiner, if already subscribed; clients ignore their own).
+   * Who may not come in by the room's charter is refused, whatever else is true.
    * When it resolves, everything published from `seq` + 1 on reaches `deliver`; a page without `more` reaches `seq`.
    */
   join(request: JoinRequest): Promise<JoinResult>
@@ -128,6 +171,18 @@ export interface Rooms {
    * @param frame valid only during the call
    */
   publish(membership: Membership, counter: number, frame: Uint8Array): PublishResult | Promise<PublishResult>
+  /** Gives a member another profile, and with it perhaps another name; others hear "arrived" again. Safe to repeat. */
+  profile(membership: Membership, tag: NameTag, profile: string): Promise<ActResult<'name-taken'>>
+  /**
+   * Puts a charter into force in the room, on every node; members hear "charter". Whom it bans is put out. Any member may
+   * do so: what gives the right is in the signatures. Safe to repeat.
+   */
+  charter(
+    membership: Membership,
+    pair: CharterPair,
+  ): Promise<ActResult<'charter-invalid' | 'charter-old' | 'not-allowed'>>
+  /** Puts a member of lower rank out, wherever it is. */
+  kick(membership: Membership, session: SessionId): Promise<ActResult<'not-allowed'>>
   /**
    * What the log has after a position, at most a page of it (limits.logPage*), and nothing from before the session
    * first joined, except of a young log. Null when the membership is gone. @throws StoreError

@@ -13,6 +13,12 @@ export type Figures = {
   logPages: number
   logDeliveries: number
   faults: number
+  /** Joins refused by error code; they are among `refused` too. */
+  joinsRefused: Partial<Record<ErrorCode, number>>
+  /** Charters that members put into force, as "taken" or by error code. */
+  charters: Partial<Record<ErrorCode | 'taken', number>>
+  /** Members of this node put out of their rooms. */
+  expelled: Partial<Record<'kicked' | 'banned', number>>
   /** Refused requests and frames by error code. */
   refused: Partial<Record<ErrorCode, number>>
   /** Connections that the relay closed, by reason. */
@@ -33,6 +39,9 @@ export function createFigures(): Figures {
     logPages: 0,
     logDeliveries: 0,
     faults: 0,
+    joinsRefused: {},
+    charters: {},
+    expelled: {},
     refused: {},
     closed: {},
     upgradesRefused: {},

@@ -12,6 +12,7 @@ export type Registry = {
   /** Gives a room's message to sessions whose join is under way. */
   hold(room: RoomId, message: Uint8Array, isBinary: boolean): void
   replaced(membership: Membership): void
+  expelled(membership: Membership, why: 'kicked' | 'banned'): void
   leaseLost(): void
   availability(available: boolean): void
   /** Closes connections that did not greet in time; to be called about every second. */
@@ -96,6 +97,9 @@ export function createRegistry(context: RegistryContext): Registry {
       holders.get(key(membership))?.session.replaced(membership)
       const waiting = joining.get(membership.room)
       if (waiting !== undefined) for (const session of waiting) session.replaced(membership)
+    },
+    expelled(membership, why) {
+      holders.get(key(membership))?.session.expelled(membership, why)
     },
     leaseLost() {
       for (const session of sessions) session.end('leaseLost')

@@ -17,22 +17,23 @@ import {
   errorTable,
   frameOffsets,
   limits,
+  type MemberId,
   ProtocolError,
   protocolVersion,
+  provenMember,
   type RelayControl,
   type RoomId,
   readUint64,
   type SessionId,
 } from '@pychat/protocol'
-import type { JoinResult, LogPage, Membership, PublishResult, Rooms } from '../rooms/rooms.ts'
+import type { ActResult, JoinResult, LogPage, Membership, PublishResult, Rooms } from '../rooms/rooms.ts'
 import type { Socket, SocketHandler } from '../transport/transport.ts'
+import { verifier } from '../verifier.ts'
 import type { AddressLimits } from './address-limits.ts'
+import { type Act, Budget, type Rates } from './budget.ts'
 import { bump, type Figures } from './figures.ts'
-import { TokenBucket } from './token-bucket.ts'
 
-export type SessionSettings = {
-  framesPerSecond: number
-  bytesPerSecond: number
+export type SessionSettings = Rates & {
   /** Replicas that hold a message before it is acknowledged; 0: its delivery is the acknowledgement. */
   ackReplicas: number
   /** Name and version that `welcome` tells. */
@@ -86,16 +87,9 @@ type PendingJoin = {
   replacedGeneration: number
 }
 
-/** What one connection may send. */
-type Budget = { frames: TokenBucket; bytes: TokenBucket; controls: TokenBucket; strikes: TokenBucket }
-
 const none: readonly Joined[] = []
 const heldBytesMax = 262_144
 const pendingRequestsMax = 8
-/** Messages over the limits that are answered before the connection is closed, in seconds of the frame limit. */
-const strikesSeconds = 50
-/** Seconds' worth of frames or bytes that may come at once. */
-const burstSeconds = 2
 const unavailableRetryMs = 1000
 const unknownRoom = '0'.repeat(32) as RoomId
 
@@ -212,6 +206,19 @@ export class Session implements SocketHandler {
       case 'log':
         this.#run(this.#log(message))
         return
+      case 'profile': {
+        const { tag, profile } = message
+        this.#run(this.#act(message, 'profiled', (rooms, hold) => rooms.profile(hold, tag, profile)))
+        return
+      }
+      case 'charter': {
+        const { charter, rules } = message
+        this.#run(this.#act(message, 'chartered', (rooms, hold) => rooms.charter(hold, { charter, rules })))
+        return
+      }
+      case 'kick':
+        this.#run(this.#act(message, 'kicked', (rooms, hold) => rooms.kick(hold, message.session)))
+        return
       case 'ping':
         this.#send({ t: 'pong', id: message.id })
     }
@@ -278,6 +285,17 @@ export class Session implements SocketHandler {
     }
   }
 
+  /** The room has put this membership out. */
+  expelled(membership: Membership, why: 'kicked' | 'banned'): void {
+    const entry = this.#joined.find(
+      (each) => each.room === membership.room && each.membership?.generation === membership.generation,
+    )
+    if (entry === undefined) return
+    this.#drop(entry)
+    this.#context.released(this, membership)
+    this.#send({ t: 'expelled', room: entry.room, why })
+  }
+
   #greet(): void {
     this.state = 'open'
     this.#context.greeted(this)
@@ -296,13 +314,13 @@ export class Session implements SocketHandler {
     const { addressLimits, rooms, figures } = this.#context
     const { id, room, session } = message
     for (const entry of this.#joined) {
-      if (entry.room === room) return this.#refuse(id, 'already-joined')
+      if (entry.room === room) return this.#refuseJoin(id, 'already-joined')
       // A frame names its session, not its room: two rooms cannot share one.
-      if (entry.session === session) return this.#refuse(id, 'session-taken')
+      if (entry.session === session) return this.#refuseJoin(id, 'session-taken')
     }
-    if (this.#joined.length >= limits.roomsPerConnectionMax) return this.#refuse(id, 'too-many-rooms')
+    if (this.#joined.length >= limits.roomsPerConnectionMax) return this.#refuseJoin(id, 'too-many-rooms')
     const waitMs = addressLimits.room(this.socket.address, room, this.#context.now())
-    if (waitMs !== null) return this.#refuse(id, 'too-fast', waitMs)
+    if (waitMs !== null) return this.#refuseJoin(id, 'too-fast', waitMs)
     const pending: PendingJoin = {
       held: [],
       heldBytes: 0,
@@ -324,10 +342,15 @@ export class Session implements SocketHandler {
     try {
       await this.#context.joinTurn(room)
       if (!this.open()) return
+      const member = memberOf(message)
+      if (member === undefined) {
+        this.#drop(entry)
+        return this.#refuseJoin(id, 'key-needed')
+      }
       this.#context.joinPending(this, room)
       const proof = createHash('sha256').update(decodeHex(message.secret)).digest('hex')
       const { tag, profile, counter = 0, after = null } = message
-      result = await rooms.join({ room, session, proof, tag, profile, counter, after })
+      result = await rooms.join({ room, session, proof, tag, profile, counter, after, member })
     } catch (error) {
       this.#drop(entry)
       if (this.open()) this.#context.joinSettled(this, room)
@@ -342,15 +365,15 @@ export class Session implements SocketHandler {
     entry.pending = null
     if (!result.ok) {
       this.#drop(entry)
-      return this.#refuse(id, result.code, result.code === 'unavailable' ? unavailableRetryMs : undefined)
+      return this.#refuseJoin(id, result.code, result.code === 'unavailable' ? unavailableRetryMs : undefined)
     }
     const { membership, epoch, seq } = result
     if (pending.overflowed || pending.cancelled) {
       this.#drop(entry)
       const why = pending.cancelled ? 'left' : 'lost'
       this.#context.rooms.leave(membership, why).catch(this.#context.fault)
-      if (pending.cancelled) return this.#refuse(id, 'not-member')
-      return this.#refuse(id, 'unavailable', unavailableRetryMs)
+      if (pending.cancelled) return this.#refuseJoin(id, 'not-member')
+      return this.#refuseJoin(id, 'unavailable', unavailableRetryMs)
     }
     figures.joins += 1
     entry.membership = membership
@@ -368,6 +391,8 @@ export class Session implements SocketHandler {
       count: result.count,
       members: result.members,
       ...(result.next === null ? {} : { next: result.next }),
+      ...(result.charter === null ? {} : { charter: result.charter }),
+      ...(result.quiet ? { quiet: true } : {}),
     })
     if (result.page !== null) {
       // Many rooms at once may be more than a socket holds: this page is asked for again then.
@@ -421,6 +446,23 @@ export class Session implements SocketHandler {
     })
   }
 
+  /** Carries out what changes a room for all its members. */
+  async #act<Code extends ErrorCode>(
+    { t, id, room }: ClientControlOf<Act | 'kick'>,
+    done: 'profiled' | 'chartered' | 'kicked',
+    carryOut: (rooms: Rooms, membership: Membership) => Promise<ActResult<Code>>,
+  ): Promise<void> {
+    const now = this.#context.now()
+    const waitMs = t === 'kick' ? 0 : this.#spend(now).act(t, now)
+    if (waitMs > 0) return this.#refuse(id, 'too-fast', waitMs)
+    await this.#read(id, room, async (membership) => {
+      const result = await carryOut(this.#context.rooms, membership)
+      if (t === 'charter') bump(this.#context.figures.charters, result.ok ? 'taken' : result.code)
+      if (result.ok) this.#send({ t: done, id, room })
+      else this.#refuse(id, result.code, result.code === 'unavailable' ? unavailableRetryMs : undefined)
+    })
+  }
+
   /** A page waits for the one before to be read: whoever asks without reading is not a slow reader yet. */
   #reads(): boolean {
     return this.socket.bufferedBytes() <= limits.logPageBytesMax
@@ -463,6 +505,9 @@ export class Session implements SocketHandler {
       case 'gap':
         if (this.#strike()) this.#nack(room, session, counter, 'gap', { last: result.last })
         return
+      case 'muted':
+        if (this.#strike()) this.#nack(room, session, counter, 'muted')
+        return
       case 'unavailable':
         this.#nack(room, session, counter, 'unavailable', { retryMs: unavailableRetryMs })
         return
@@ -500,6 +545,7 @@ export class Session implements SocketHandler {
 
   /** Forgets a membership on this side. */
   #drop(entry: Joined): void {
+    if (!this.#joined.includes(entry)) return
     this.#joined = this.#joined.filter((each) => each !== entry)
     if (!this.open()) return
     if (entry.membership !== null) {
@@ -520,6 +566,11 @@ export class Session implements SocketHandler {
 
   #send(message: RelayControl): void {
     if (this.open()) this.socket.sendText(encodeControl(message))
+  }
+
+  #refuseJoin(id: number, code: ErrorCode, retryMs?: number): void {
+    bump(this.#context.figures.joinsRefused, code)
+    this.#refuse(id, code, retryMs)
   }
 
   #refuse(id: number | undefined, code: ErrorCode, retryMs?: number): void {
@@ -545,7 +596,7 @@ export class Session implements SocketHandler {
   }
 
   #spend(now: number): Budget {
-    this.#budget ??= createBudget(this.#context.settings, now)
+    this.#budget ??= new Budget(this.#context.settings, now)
     return this.#budget
   }
 
@@ -580,13 +631,11 @@ export class Session implements SocketHandler {
   }
 }
 
-function createBudget({ framesPerSecond, bytesPerSecond }: SessionSettings, now: number): Budget {
-  return {
-    frames: new TokenBucket(framesPerSecond, framesPerSecond * burstSeconds, now),
-    bytes: new TokenBucket(bytesPerSecond, bytesPerSecond * burstSeconds, now),
-    controls: new TokenBucket(framesPerSecond, framesPerSecond * burstSeconds, now),
-    strikes: new TokenBucket(framesPerSecond, framesPerSecond * strikesSeconds, now),
-  }
+/** @returns whose key a join proves, null when it names none, undefined when the proof is not by the one it names */
+function memberOf({ room, session, secret, key }: ClientControlOf<'join'>): MemberId | null | undefined {
+  // Always: who came before the room had a charter has its rank from the moment it has one.
+  if (key === undefined) return null
+  return provenMember({ room, session, secret, key }, verifier) ?? undefined
 }
 
 function find(entries: readonly Joined[], frame: Uint8Array): Joined | null {

@@ -3,6 +3,7 @@ import {
   decodeDelivery,
   decodeHex,
   type Epoch,
+  type MemberId,
   type NodeId,
   type RoomId,
   type SessionId,
@@ -21,7 +22,9 @@ import {
   ownerOf,
   type Scripts,
 } from '../../src/redis/scripts.ts'
+import type { Admission, StoredCharter } from '../../src/rooms/charter.ts'
 import { frame, newRoom, newTag, request } from '../rooms/contract.ts'
+import { freePort, localBinary, RedisProcess } from '../support/redis.servers.ts'
 import { freshPrefix, getRedis } from '../support/redis.ts'
 
 const keepMs = 600_000
@@ -72,8 +75,21 @@ describe('scripts', () => {
     ear.disconnect()
   })
 
-  const joinAll = (joiners: readonly Joiner[], state: Partial<Parameters<Scripts['roomJoin']>[3]> = {}) =>
-    scripts.roomJoin(keys, room, joiners, { now, epoch, membersMax: 100, oldestAt: 0, ...state })
+  const open: Admission = { refusal: null, membersMax: 100, whole: false }
+
+  /** @param admission of all of them */
+  const joinAll = async (
+    joiners: readonly Omit<Joiner, 'admission'>[],
+    {
+      admission = open,
+      ...state
+    }: Partial<Parameters<Scripts['roomJoin']>[3]> & { admission?: Admission } = {},
+  ): Promise<JoinAnswer[]> => {
+    const all = joiners.map((each) => ({ ...each, admission }))
+    const reply = await scripts.roomJoin(keys, room, all, { now, epoch, oldestAt: 0, judged: '', ...state })
+    if (reply.answer === 'charter') throw new Error(`judge by ${reply.stored.stamp}`)
+    return reply.answers
+  }
 
   const join = async (
     asked = request(room),
@@ -82,6 +98,11 @@ describe('scripts', () => {
     const [answer] = await joinAll([{ request: asked, owner: by }], state)
     if (answer === undefined) throw new Error('no answer')
     return answer
+  }
+
+  const position = async (at = keys) => {
+    const found = (await scripts.roomPosition(at)).position
+    return found === null ? null : { epoch: found.epoch, seq: found.seq }
   }
 
   /** Everything published so far: a subscriber's PING is answered after it. */
@@ -120,6 +141,7 @@ describe('scripts', () => {
         count: 1,
         roster: { entries: [{ ...member, owner }], next: null },
         page: null,
+        quiet: false,
       })
       expect(await published()).toEqual([
         { kind: 2, body: { t: 'arrived', room, member } },
@@ -179,7 +201,7 @@ describe('scripts', () => {
       expect(await join({ ...asked, proof: request(room).proof }, { owner: rival })).toEqual({
         answer: 'session',
       })
-      expect(await join(request(room), { membersMax: 1 })).toEqual({ answer: 'full' })
+      expect(await join(request(room), { admission: { ...open, membersMax: 1 } })).toEqual({ answer: 'full' })
       expect(await state()).toEqual(before)
       expect(await published()).toEqual([])
     })
@@ -195,7 +217,7 @@ describe('scripts', () => {
           { request: ann, owner: rival },
           { request: cid, owner: rival },
         ],
-        { membersMax: 2 },
+        { admission: { ...open, membersMax: 2 } },
       )
       const roster = {
         next: null,
@@ -379,16 +401,16 @@ describe('scripts', () => {
     async function catchUp(from: { epoch: Epoch; seq: number }) {
       const answers: LogAnswer[] = []
       const seqs: number[] = []
-      let position = from
+      let reached = from
       for (;;) {
-        const answer = await scripts.roomLog(keys, position, 0)
+        const answer = await scripts.roomLog(keys, reached, 0)
         answers.push(answer)
         if (answer.answer !== 'page') break
         seqs.push(...answer.deliveries.map((bytes) => decodeDelivery(bytes).seq))
-        position = { epoch: answer.epoch, seq: answer.seq + answer.deliveries.length }
+        reached = { epoch: answer.epoch, seq: answer.seq + answer.deliveries.length }
         if (!answer.more) break
       }
-      return { answers, seqs, position }
+      return { answers, seqs, reached }
     }
 
     it('goes on under a new epoch, far ahead, and tells members where the old one ended', async () => {
@@ -414,15 +436,15 @@ describe('scripts', () => {
         epoch: (reset as { body: { epoch: Epoch } }).body.epoch,
       })
       expect(told.epoch).not.toBe(epoch)
-      expect(await scripts.roomPosition(keys)).toEqual({ epoch: told.epoch, seq: 3 + leap + 1 })
+      expect(await position()).toEqual({ epoch: told.epoch, seq: 3 + leap + 1 })
     })
 
     it('shows also to a join and to who only asks for the position, once', async () => {
       const { asked } = await talk(2)
       server = second
-      const position = await scripts.roomPosition(keys)
-      expect(position).toMatchObject({ seq: 2 + leap })
-      expect(await join(asked)).toMatchObject({ epoch: position?.epoch, seq: 2 + leap, start: 0 })
+      const place = await position()
+      expect(place).toMatchObject({ seq: 2 + leap })
+      expect(await join(asked)).toMatchObject({ epoch: place?.epoch, seq: 2 + leap, start: 0 })
       await published()
       await scripts.roomPosition(keys)
       expect(await published()).toEqual([])
@@ -464,10 +486,10 @@ describe('scripts', () => {
       await say(session, 4)
       server = third
       await say(session, 5)
-      const { answers, seqs, position } = await catchUp({ epoch, seq: 1 })
+      const { answers, seqs, reached } = await catchUp({ epoch, seq: 1 })
       expect(seqs).toEqual([2, 3, 4 + leap, 5 + 2 * leap])
       expect(answers).toMatchObject([{ missed: 0 }, { missed: 0 }, { missed: 0, more: false }])
-      expect(position).toEqual(await scripts.roomPosition(keys))
+      expect(reached).toEqual(await position())
     })
 
     it('counts what is lost to a member of the old epoch, and nothing for one that saw more than is left', async () => {
@@ -487,15 +509,15 @@ describe('scripts', () => {
       const { session } = await talk(1)
       server = second
       await say(session, 2)
-      const position = await scripts.roomPosition(keys)
+      const place = await position()
       expect(await scripts.roomLog(keys, { epoch: 'ffffffffffffffff' as Epoch, seq: 5 }, 0)).toEqual({
         answer: 'unknown',
-        epoch: position?.epoch,
+        epoch: place?.epoch,
         seq: 1 + leap,
       })
       const nowhere = roomKeys(prefix, newRoom())
       expect(await scripts.roomLog(nowhere, { epoch, seq: 0 }, 0)).toEqual({ answer: 'none' })
-      expect(await scripts.roomPosition(nowhere)).toBeNull()
+      expect(await position(nowhere)).toBeNull()
     })
 
     it('remembers the last four failovers', async () => {
@@ -515,6 +537,136 @@ describe('scripts', () => {
       for (let counter = 1; counter <= count; counter += 1) await say(asked.session, counter)
       return { asked, session: asked.session }
     }
+  })
+
+  describe('room_charter', () => {
+    const [one, two, another] = ['aa/1/0', 'bb/1/0', 'cc/2/0'].map((stamp) => ({
+      stamp,
+      text: `{"charter":{"doc":"${stamp}"},"rules":{}}`,
+    })) as [StoredCharter, StoredCharter, StoredCharter]
+    const put = (judged: string, next: StoredCharter) => scripts.roomCharter(keys, room, judged, next, keepMs)
+
+    it('puts one behind another, and tells nodes under what name', async () => {
+      await join()
+      await published()
+      expect(await put('', one)).toEqual({ answer: 'ok' })
+      expect(await put('aa/1/0', two)).toEqual({ answer: 'ok' })
+      expect(await scripts.charterOf(keys)).toEqual(two)
+      await redis.ping()
+      await ear.ping()
+      const told = heard.splice(0).map((message) => message.toString('latin1'))
+      expect(told).toEqual(
+        [one, two].map(({ stamp, text }) => `\x04${stamp} {"t":"charter","room":"${room}",${text.slice(1)}`),
+      )
+    })
+
+    it('changes nothing and tells nobody when it is repeated, or when another one came first', async () => {
+      await join()
+      await put('', one)
+      await published().catch(() => {})
+      heard.splice(0)
+      const before = await state()
+      expect(await put('', one)).toEqual({ answer: 'ok' })
+      expect(await put('', another)).toEqual({ answer: 'charter', stored: one })
+      expect(await put('bb/1/0', another)).toEqual({ answer: 'charter', stored: one })
+      expect(await state()).toEqual(before)
+      expect(await published()).toEqual([])
+    })
+
+    it('keeps one of a room that nobody is in for a while, and in whose name it is judged', async () => {
+      expect(await put('', one)).toEqual({ answer: 'ok' })
+      expect(await redis.pttl(keys.room)).toBeGreaterThan(0)
+      expect(await scripts.roomPosition(keys)).toEqual({ position: null, stamp: 'aa/1/0' })
+      await expect(join()).rejects.toThrow('judge by aa/1/0')
+      expect(await redis.exists(keys.members)).toBe(0)
+      expect(await join(request(room), { judged: 'aa/1/0' })).toMatchObject({ answer: 'ok' })
+      expect(await redis.pttl(keys.room)).toBe(-1)
+    })
+
+    it('lets nobody in, and puts nobody out, by another one than the room has', async () => {
+      const asked = request(room)
+      await join(asked)
+      await put('', one)
+      const before = await state()
+      const other = { answer: 'charter', stored: one }
+      await expect(join(request(room), { judged: 'cc/2/0' })).rejects.toThrow('judge by aa/1/0')
+      expect(await scripts.roomKick(keys, room, asked.session, '', [], now, keepMs)).toEqual(other)
+      expect(await state()).toEqual(before)
+    })
+
+    it('is refused by a server that was left behind', async () => {
+      await join()
+      server = second
+      await put('', one)
+      server = first
+      await expect(put('aa/1/0', two)).rejects.toThrow('STALE')
+      expect(await scripts.charterOf(keys)).toEqual(one)
+    })
+  })
+
+  describe('room_kick', () => {
+    const member = '0f'.repeat(16) as MemberId
+
+    it('puts a member out, tells its node and the others, and keeps its counter and key', async () => {
+      const asked = request(room, { member })
+      const { session } = asked
+      await join(asked, { owner: rival })
+      await published()
+      expect(await scripts.roomKick(keys, room, session, '', [], now, keepMs)).toEqual({ answer: 'ok' })
+      expect(await published()).toEqual([
+        { kind: 5, body: { session, owner: rival } },
+        { kind: 2, body: { t: 'departed', room, session, why: 'kicked' } },
+      ])
+      expect(await scripts.roomKick(keys, room, session, '', [], now, keepMs)).toEqual({ answer: 'none' })
+      expect(await published()).toEqual([])
+      expect(await scripts.ownersOf(keys, [session, request(room).session])).toEqual(['-', null])
+      expect(await join({ ...asked, member: null })).toEqual({ answer: 'session' })
+      expect(await join(asked)).toMatchObject({ answer: 'ok' })
+    })
+
+    it('spares whom it is told to', async () => {
+      const asked = request(room, { member })
+      await join(asked)
+      const before = await state()
+      expect(await scripts.roomKick(keys, room, asked.session, '', [member], now, keepMs)).toEqual({
+        answer: 'spared',
+      })
+      expect(await state()).toEqual(before)
+    })
+  })
+
+  describe('room_profile', () => {
+    it('changes what is known of a member, and leaves the rest as it was', async () => {
+      const asked = request(room, { member: '0f'.repeat(16) as MemberId })
+      const { session, proof } = asked
+      await join(asked)
+      await published()
+      const { tag, profile } = request(room)
+      const show = (from = owner) => scripts.roomProfile(keys, room, session, from, tag, profile)
+      expect(await show()).toEqual({ answer: 'ok' })
+      const member = { session, tag, profile, counter: 0, since: now }
+      expect(await published()).toEqual([{ kind: 2, body: { t: 'arrived', room, member } }])
+      const after = await state()
+      expect((after as unknown[]).slice(1, 3)).toEqual([
+        { [session]: `${now} ${tag} ${proof} ${profile} 0 ${asked.member}` },
+        { [tag]: session },
+      ])
+      expect(await show()).toEqual({ answer: 'ok' })
+      expect(await show(rival)).toEqual({ answer: 'none' })
+      expect(await state()).toEqual(after)
+      expect(await published()).toEqual([])
+    })
+
+    it('names the owner of a name that is taken', async () => {
+      const [asked, other] = [request(room), request(room)]
+      await join(asked)
+      await join(other, { owner: rival })
+      const { session, profile } = asked
+      expect(await scripts.roomProfile(keys, room, session, owner, other.tag, profile)).toEqual({
+        answer: 'taken',
+        owner: rival,
+      })
+    })
   })
 
   describe('room_reap', () => {
@@ -593,6 +745,45 @@ describe('scripts', () => {
       expect(await redis.pttl(key)).toBeGreaterThan(4000)
     })
   })
+
+  it.skipIf(localBinary() === null)(
+    'ask no more commands of Redis for a join or a publish than they need without any charter',
+    async () => {
+      const alone = new RedisProcess(localBinary() ?? '', await freePort())
+      await alone.start()
+      redis.disconnect()
+      redis = new Redis(alone.url)
+      const commandsOf = async (work: () => Promise<unknown>) => {
+        await redis.config('RESETSTAT')
+        await work()
+        const counts = /^cmdstat_(?!config|info|eval|script)(\w+):calls=(\d+)/gm
+        return Object.fromEntries(
+          [...(await redis.info('commandstats')).matchAll(counts)].map(([, name, calls]) => [
+            name,
+            Number(calls),
+          ]),
+        )
+      }
+      await join()
+      const asked = request(room, { member: '0f'.repeat(16) as MemberId })
+      expect(await commandsOf(() => join(asked))).toEqual({
+        hget: 3,
+        hincrby: 1,
+        hlen: 1,
+        hmget: 3,
+        hset: 3,
+        spublish: 2,
+        zadd: 1,
+        zrange: 2,
+        zrem: 1,
+      })
+      const { session } = asked
+      const say = () => scripts.roomPublish(keys, session, owner, 1, now, frame(session, 1))
+      expect(await commandsOf(say)).toEqual({ hmget: 1, hset: 1, xadd: 1, pexpire: 1, spublish: 1 })
+      expect(await commandsOf(() => scripts.roomPosition(keys))).toEqual({ hmget: 1 })
+      await alone.remove()
+    },
+  )
 
   it('survive a server that has forgotten all scripts', async () => {
     const asked = request(room, { tag: newTag() })

@@ -21,6 +21,7 @@ import {
   type LogPage,
   type Membership,
   type PublishResult,
+  type QuietBounds,
   type Rooms,
   type RoomsEvents,
   youngLogMs,
@@ -35,6 +36,7 @@ export class Node {
   readonly rooms: Rooms
   readonly heard: Heard[] = []
   readonly replaced: Membership[] = []
+  readonly expelled: { membership: Membership; why: string }[] = []
   readonly availability: boolean[] = []
   leasesLost = 0
   #changed: (() => void)[] = []
@@ -53,6 +55,10 @@ export class Node {
       },
       replaced: (membership) => {
         this.replaced.push(membership)
+        this.#note()
+      },
+      expelled: (membership, why) => {
+        this.expelled.push({ membership, why })
         this.#note()
       },
       availability: (available) => {
@@ -126,6 +132,7 @@ export function request(room: RoomId, fields: Partial<JoinRequest> = {}): JoinRe
     profile: randomBytes(292).toString('base64url'),
     counter: 0,
     after: null,
+    member: null,
     ...fields,
   }
 }
@@ -148,7 +155,13 @@ export async function publish(node: Node, { membership }: Joined, counter: numbe
 }
 
 /** What a test may want otherwise than `nodeOptionsDefault`. */
-export type NodeOptions = { roomMembersMax: number; graceMs: number; log: LogLimits; beaconMs: number }
+export type NodeOptions = {
+  roomMembersMax: number
+  graceMs: number
+  log: LogLimits
+  beaconMs: number
+  quiet: QuietBounds
+}
 
 /** Without grace time, so that a test sees who is lost at once. */
 export const nodeOptionsDefault = {

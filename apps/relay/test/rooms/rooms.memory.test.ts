@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { expect, it } from 'vitest'
 import { createMemoryRooms } from '../../src/rooms/rooms.memory.ts'
+import { chartersContract } from './charter.contract.ts'
 import {
   joined,
   Node,
@@ -32,6 +33,7 @@ function openMemory() {
 }
 
 roomsContract('memory', async () => openMemory())
+chartersContract('memory', async () => openMemory())
 
 it('forgets an empty room after ten minutes', async () => {
   const factory = openMemory()

@@ -58,6 +58,7 @@ function house(
       registry.hold(id, message, isBinary)
     },
     replaced: (membership) => registry.replaced(membership),
+    expelled: (membership, why) => registry.expelled(membership, why),
     availability: (available) => registry.availability(available),
     leaseLost: () => registry.leaseLost(),
   }
@@ -87,7 +88,7 @@ function house(
       trustedProxies: new BlockList(),
       connectionsPerAddressMax: 10,
       handshakesPerAddressPerSecond: 10,
-      roomsPerAddressPerMinute: 12,
+      roomsPerAddressPerMinute: 150,
     }),
     figures,
     now: () => now,
@@ -233,7 +234,7 @@ describe('rooms', () => {
     expect(alice.last('departed')?.why).toBe('lost')
   })
 
-  test('a taken name, a full room, a room joined twice and a ninth room are refused', async () => {
+  test('a taken name, a full room, a room joined twice and one room too many are refused', async () => {
     const { open } = house()
     const peer = open()
     const join = joinMessage(1)
@@ -247,15 +248,15 @@ describe('rooms', () => {
     expect(other.topics.size).toBe(0)
     peer.say(joinMessage(4, { session: join.session }))
     expect(peer.last('refused')).toMatchObject({ id: 4, code: 'session-taken' })
-    for (let id = 5; id < 12; id += 1) peer.say(joinMessage(id))
+    for (let i = 1; i < limits.roomsPerConnectionMax; i += 1) peer.say(joinMessage(4 + i))
     await settle()
-    peer.say(joinMessage(12))
-    expect(peer.last('refused')).toMatchObject({ id: 12, code: 'too-many-rooms' })
-    for (let id = 20; id < 23; id += 1) {
+    peer.say(joinMessage(100))
+    expect(peer.last('refused')).toMatchObject({ id: 100, code: 'too-many-rooms' })
+    for (let id = 200; id < 203; id += 1) {
       const guest = open()
       guest.say(joinMessage(id, { room: join.room }))
       await settle()
-      if (id === 22) expect(guest.last('refused')).toMatchObject({ id, code: 'room-full' })
+      if (id === 202) expect(guest.last('refused')).toMatchObject({ id, code: 'room-full' })
     }
   })
 
@@ -264,7 +265,7 @@ describe('rooms', () => {
     let refusal: RelayControlOf<'refused'> | undefined
     for (let i = 0; i < 3; i += 1) {
       const peer = open()
-      for (let id = 1; id <= 8; id += 1) peer.say(joinMessage(id))
+      for (let id = 1; id <= limits.roomsPerConnectionMax; id += 1) peer.say(joinMessage(id))
       refusal = peer.last('refused')
     }
     expect(refusal).toMatchObject({ code: 'too-fast', retryMs: 60_000 })
@@ -300,6 +301,8 @@ describe('rooms', () => {
       members: [],
       next: null,
       page: null,
+      charter: null,
+      quiet: false,
     })
     await settle()
     deliver(9)
