@@ -3,6 +3,7 @@
 // half of one. What the files mean is their owners' matter.
 import { randomBytes } from 'node:crypto'
 import {
+  chmodSync,
   closeSync,
   fsyncSync,
   mkdirSync,
@@ -34,6 +35,8 @@ export type StateFolder = {
   readonly path: string
   /** @returns the file's text, or null when there is none  @throws StateError */
   read(name: string): string | null
+  /** Takes a file's rights away from everybody else. @returns whether others had any */
+  shut(name: string): boolean
   /**
    * Changes one file while nobody else does. `change` gets the newest text (null: no file) and gives the new one, or
    * null to leave it. It may run again, when the lock was lost meanwhile.
@@ -72,6 +75,13 @@ export function openStateFolder(path: string): StateFolder {
   return {
     path,
     read,
+    shut(name) {
+      const file = join(path, name)
+      // Windows has no such rights; the user's own folders are private there.
+      if (process.platform === 'win32' || (statSync(file).mode & 0o077) === 0) return false
+      chmodSync(file, 0o600)
+      return true
+    },
     async update(name, change) {
       const file = join(path, name)
       try {

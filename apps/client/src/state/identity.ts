@@ -27,6 +27,11 @@ export async function loadIdentity(
     ),
   )
   let kept = await file.read()
+  if (kept !== null && folder.shut('identity')) {
+    say(
+      `The file identity in ${folder.path} could be read by others, and no longer can: who has copied it can speak as you.`,
+    )
+  }
   if (kept === null) {
     const fresh = { schema: 1 as const, identity: encodeHex(createIdentity(random)) }
     // Another program may have been first: then its identity counts.

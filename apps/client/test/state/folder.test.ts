@@ -192,6 +192,17 @@ describe('the identity', () => {
     expect(new Set(seen).size).toBe(1)
   }, 60_000)
 
+  it.skipIf(windows)('that others could read is shut, and that is said once', async () => {
+    const said: string[] = []
+    const start = () => loadIdentity(openStateFolder(path), random, (sentence) => said.push(sentence))
+    await start()
+    chmodSync(join(path, 'identity'), 0o644)
+    await start()
+    await start()
+    expect(mode(join(path, 'identity'))).toBe(0o600)
+    expect(said).toEqual([expect.stringContaining('could be read by others')])
+  })
+
   it('that is damaged is set aside, and its loss is said', async () => {
     const folder = openStateFolder(path)
     writeFileSync(join(path, 'identity'), '{"schema":1,"identity":"00"}')
