@@ -477,7 +477,8 @@ export function createRoom(options: RoomOptions, link: RoomLink, ports: ClientPo
     if (code) throw new ChatRefusal(code, errorTable[code].sentence)
     const { charter, rules } = pair
     await requests.ask('charter', { room: keys.id, charter, rules }, (refusal) => {
-      if (refusal === null) trust.hear(pair, true)
+      // A newer one may have been told to everybody before this answer came.
+      if (refusal === null) trust.hear(pair, false)
     })
   }
 

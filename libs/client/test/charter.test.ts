@@ -175,6 +175,18 @@ describe('publishing', () => {
     expect(world.of('charter')).toHaveLength(2)
   })
 
+  it('is no lie of the relay when somebody else was faster with the next one', async () => {
+    world.enter([], { charter: first })
+    const published = world.room.publish(second)
+    await Promise.resolve()
+    const { id } = lastSent()
+    tell(second)
+    tell(pairOf({ owner, ops: [op], root, rules: { version: 3 } }))
+    world.tell({ t: 'chartered', id, room: root })
+    await published
+    expect([refusals(), inForce()]).toEqual([[], 3])
+  })
+
   it('gives back what is there already, to a relay that lost it', async () => {
     world = new World(keys, 'Alice', { member: alice, trusted: second })
     world.enter([])

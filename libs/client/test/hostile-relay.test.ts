@@ -10,7 +10,8 @@ import {
 } from '@pychat/protocol'
 import fc from 'fast-check'
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { chainOf, epochA, epochB, Person, seededRandom, testRoom, World } from './world.ts'
+import { pairOf } from './charters.ts'
+import { chainOf, epochA, epochB, keyOf, Person, seededRandom, testRoom, World } from './world.ts'
 
 let room: RoomKeys
 let world: World
@@ -189,6 +190,19 @@ describe('a hostile relay', () => {
 
   it('never makes the engine throw or speak wrongly with garbage, before or after joining', () => {
     const { session } = bob
+    const forged = pairOf({ owner: keyOf('Mallory'), root: room.id })
+    const fieldsOf: Record<string, string[] | undefined> = {
+      charter: ['room', 'charter', 'rules'],
+      expelled: ['room', 'why'],
+      departed: ['room', 'session', 'why'],
+      arrived: ['room', 'member'],
+      count: ['room', 'count', 'quiet'],
+      nack: ['room', 'session', 'counter', 'code'],
+      position: ['room', 'epoch', 'seq'],
+      reset: ['room', 'epoch', 'seq', 'was'],
+    }
+    const only = (value: object, fields: string[] = []) =>
+      Object.fromEntries(Object.entries(value).filter(([name]) => name === 't' || fields.includes(name)))
     const anyBytes = fc.uint8Array({ maxLength: 600 })
     const anyText = fc.oneof(
       fc.string(),
@@ -211,6 +225,12 @@ describe('a hostile relay', () => {
             'reset',
             'position',
             'relay',
+            'charter',
+            'expelled',
+            'count',
+            'profiled',
+            'chartered',
+            'kicked',
           ),
           id: fc.option(fc.nat(5), { nil: undefined }),
           room: fc.constant(room.id),
@@ -222,10 +242,14 @@ describe('a hostile relay', () => {
           was: fc.record({ epoch: fc.constant(epochA), seq: fc.nat(9) }),
           count: fc.nat(3),
           more: fc.boolean(),
-          code: fc.constantFrom('gap', 'too-fast', 'not-member'),
-          why: fc.constant('left'),
+          code: fc.constantFrom('gap', 'too-fast', 'not-member', 'muted', 'banned'),
+          why: fc.constantFrom('left', 'kicked'),
+          quiet: fc.boolean(),
+          charter: fc.constantFrom(forged.charter, forged.rules),
+          rules: fc.constantFrom(forged.rules, forged.charter),
         })
-        .map((value) => JSON.stringify(value)),
+        // Most are read only with just the fields that they have.
+        .map((value) => JSON.stringify(fieldsOf[value.t] ? only(value, fieldsOf[value.t]) : value)),
     )
     fc.assert(
       fc.property(fc.array(fc.oneof(anyBytes, anyText), { maxLength: 40 }), fc.boolean(), (noise, enter) => {
@@ -233,6 +257,8 @@ describe('a hostile relay', () => {
         target.client.start()
         if (enter) target.enter([bob.member])
         else target.socket.handlers.open()
+        target.room.rename('Alicia').catch(() => {})
+        target.room.page(null).catch(() => {})
         for (const piece of noise) {
           if (typeof piece === 'string') target.socket.handlers.text(piece)
           else target.socket.handlers.binary(piece)
