@@ -2,19 +2,23 @@
 // clients of owner and ops sign the same for each channel they are in, so that its relay keeps to it too; everybody's
 // client keeps to the parent's rules in any case.
 import { CryptoInputError, channelName, channelRoom, type RoomKeys } from '@pychat/crypto'
-import type { Charter, Rank } from '@pychat/protocol'
+import type { Charter, Rank, Signed } from '@pychat/protocol'
 import { ChatRefusal } from '../chat-refusal.ts'
 import type { ClientPorts } from '../ports.ts'
 import type { Room } from '../room.ts'
+import type { Origin } from '../room-events.ts'
 import type { Conversation, Emit } from './conversation.ts'
 import type { Desk } from './desk.ts'
 import type { Draft } from './draft.ts'
+import { inside } from './saying.ts'
 import type { View } from './types.ts'
 
 /** Names that others have made up and this client remembers. */
 const knownMax = 256
 /** When an op's client signs a channel's rules: the owner's first, so that the others have nothing left to do. */
 const ownerCarriesMs = { from: 100, spread: 400 }
+/** Channels whose rules are there before a move. */
+const preparedMax = 32
 const opCarriesMs = { from: 1000, spread: 2000 }
 
 type Channel = {
@@ -39,10 +43,13 @@ export type Channels = {
   heard(name: string): boolean
   /** The parent's rules are others now. */
   rulesChanged(): void
-  /** The parent has moved: every channel follows. */
-  follow(parent: RoomKeys): void
-  /** The rooms before the move are not listened to any more. */
-  forget(): void
+  /**
+   * The parent has moved: every channel follows. @param carried who may still be heard in the rooms before
+   * @returns leaves those
+   */
+  follow(parent: RoomKeys, carried: (room: Room, origin: Origin) => boolean): () => void
+  /** Puts the rules of channels below a room that the parent will move to in force there, before anybody comes. */
+  prepare(parent: RoomKeys, charter: Signed, rules: Draft): Promise<void>
   /** Open ones, by name. */
   names(): string[]
   conversations(): Conversation[]
@@ -68,8 +75,6 @@ export function createChannels(ports: ChannelPorts): Channels {
   const open = new Map<string, Channel>()
   const known = new Set<string>()
   const opening = new Map<string, Promise<View>>()
-  /** Rooms before the last move. */
-  let before: Room[] = []
 
   function hear(name: string): boolean {
     if (known.has(name) || known.size >= knownMax) return false
@@ -202,20 +207,21 @@ export function createChannels(ports: ChannelPorts): Channels {
       for (const name of ports.rules()?.draft.text.channels ?? []) hear(name)
       for (const channel of open.values()) carryLater(channel)
     },
-    follow(parent) {
+    follow(parent, carried) {
+      const before: { channel: Channel; room: Room }[] = []
       for (const channel of [...open.values()]) {
-        const from = channel.room
+        const { room } = channel
         const next = entered(channel, parent)
         if (next === null) continue
-        const present = new Set(from.users().map(({ session }) => session))
-        before.push(from)
+        before.push({ channel, room })
+        channel.conversation.expect(next)
         let arrived = false
         next.on('ready', () => {
           if (arrived || channel.ended) return
           arrived = true
           channel.room = next
           channel.desk = ports.desk(next)
-          channel.conversation.move(next, ({ session }) => present.has(session))
+          channel.conversation.move(next, (origin) => carried(room, origin))
           carryLater(channel)
         })
         next.on('ended', ({ sentence }) => {
@@ -223,12 +229,25 @@ export function createChannels(ports: ChannelPorts): Channels {
         })
         bind(channel, next, null)
       }
+      return () => {
+        for (const { channel, room } of before) {
+          channel.conversation.forget(room)
+          void room.leave()
+        }
+      }
     },
-    forget() {
-      const rooms = before
-      before = []
-      for (const channel of open.values()) channel.conversation.forget()
-      for (const room of rooms) void room.leave()
+    async prepare(parent, charter, rules) {
+      for (const name of [...known].slice(0, preparedMax)) {
+        try {
+          const room = ports.enter(channelRoom(parent, name))
+          await inside(room)
+          await ports.desk(room).adopt(charter, inChannel(rules))
+          await room.leave()
+        } catch (error) {
+          // Its first op signs them, as in any channel.
+          ignoreRefusal(error)
+        }
+      }
     },
     names: () => [...open.values()].filter(({ opened }) => opened).map(({ name }) => name),
     conversations: () =>

@@ -139,7 +139,8 @@ export function createCommunity(options: CommunityOptions, ports: CommunityPorts
     conversation: (view, lost) =>
       createConversation(view, {
         ...conversationPorts(lost),
-        mayShow: ({ memberId }) => !law.isHidden(memberId),
+        mayShow: (origin) => !law.isHidden(origin.memberId),
+        isMoving: () => false,
       }),
     isHidden: law.isHidden,
   })
@@ -192,14 +193,19 @@ export function createCommunity(options: CommunityOptions, ports: CommunityPorts
     record: { secrets: records.secrets, moving: records.moving, save: records.saveMoves },
     isHidden: law.isHidden,
     nameOf: (publicKey) => nameOf(memberId(publicKey)) ?? 'An op',
-    arrived() {
-      channels.follow(moving.home.keys)
-      talks.look()
+    async prepare(to) {
+      const charter = to.room.charter()
+      const draft = to.desk.draft()
+      if (charter !== null && draft !== null) await channels.prepare(to.keys, charter.pair.charter, draft)
     },
-    settled(before) {
-      channels.forget()
-      if (law.current()?.rank === 'member') void before.room.leave()
-      else watch(before.room, before.saying)
+    arrived(before, carried) {
+      const leaveChannels = channels.follow(moving.home.keys, carried)
+      talks.look()
+      return () => {
+        leaveChannels()
+        if (law.current()?.rank === 'member') void before.room.leave()
+        else watch(before.room, before.saying)
+      }
     },
   })
   const acting = createActing({
@@ -247,6 +253,7 @@ export function createCommunity(options: CommunityOptions, ports: CommunityPorts
       isHidden: law.isHidden,
       mayShow: law.mayShow,
       whyLeft: why,
+      isMoving: () => moving.underWay || homeRoom().charter()?.rules.moved === true,
     }
   }
   function whyLeft(id: MemberId, why: Why): { by?: string; reason?: string } {

@@ -23,6 +23,8 @@ export type ConversationPorts = Pick<ClientPorts, 'now' | 'setTimer'> & {
   isHidden(id: MemberId): boolean
   /** Whether a message is to be shown. */
   mayShow(origin: Origin): boolean
+  /** Others are on their way to another room, also when this client has not heard of it yet. */
+  isMoving(): boolean
   /** More about a departure: by whom and why, as far as somebody with the right to it has said. */
   whyLeft(id: MemberId, why: Why): { by?: string; reason?: string }
 }
@@ -39,8 +41,6 @@ export type Conversation = {
   readonly view: View
   /** Where texts go; null while there is none yet. */
   readonly room: Room | null
-  /** Whether a room before this one is still listened to. */
-  readonly moving: boolean
   /** @returns its id */
   send(text: string): number
   retry(id: number): void
@@ -61,9 +61,9 @@ export type Conversation = {
    * Goes over to another room, which has been entered: what was handed to the old one goes out there first, and the
    * old one is listened to until `forget`. @param carried who may still be heard there
    */
-  move(to: Room, carried: (user: Origin) => boolean): void
-  /** The old room is not listened to any more. */
-  forget(): void
+  move(to: Room, carried: (origin: Origin) => boolean): void
+  /** That old room is not listened to any more. Safe to repeat, and for another one. */
+  forget(old: Room): void
   /** Takes somebody out of sight. */
   drop(id: MemberId, why: Why): void
   rename(view: View): void
@@ -95,6 +95,7 @@ export function createConversation(firstView: View, ports: ConversationPorts): C
   const queued = () => [...items.values()].filter((item) => item.at === null && !item.failed)
   const movingSentence = 'The room is moving; this goes out when it has arrived.'
   const users = () => room?.users() ?? []
+  const isMoving = () => older !== null || expected.size > 0 || ports.isMoving()
 
   function hand(item: Item) {
     if (room === null) return
@@ -162,7 +163,7 @@ export function createConversation(firstView: View, ports: ConversationPorts): C
     on('ready', (event) => {
       flush()
       if (to !== room) return
-      attendance.load(event.users, older !== null)
+      attendance.load(event.users, isMoving())
       ready()
       drain()
     })
@@ -176,6 +177,8 @@ export function createConversation(firstView: View, ports: ConversationPorts): C
       }
     })
     on('left', (who) => {
+      // Who leaves then has gone to the other room.
+      if (isMoving() && to === room && older === null) return
       const other = to === room ? older?.room : room
       const person = attendance.go(who, other !== undefined && other !== null && isIn(other, who))
       if (person !== null && shown) left(person, who.why)
@@ -254,7 +257,7 @@ export function createConversation(firstView: View, ports: ConversationPorts): C
     const first = !everReady
     everReady = true
     for (const user of room.users()) meet(user)
-    const people = attendance.people(users(), older !== null)
+    const people = attendance.people(users(), isMoving())
     const self = people.find((person) => person.self)
     emit('ready', {
       view,
@@ -274,9 +277,15 @@ export function createConversation(firstView: View, ports: ConversationPorts): C
   }
   function forget() {
     if (older === null) return
+    const { room: from } = older
     older = null
     order?.end()
     order = null
+    for (const item of [...items.values()]) {
+      if (item.at?.room === from) fail(item, 'It may not have arrived: the room has moved meanwhile.', true)
+    }
+    flushing = false
+    drain()
     for (const person of attendance.settle(users())) if (shown) left(person, 'lost')
   }
 
@@ -286,9 +295,6 @@ export function createConversation(firstView: View, ports: ConversationPorts): C
     },
     get room() {
       return room
-    },
-    get moving() {
-      return older !== null
     },
     send(text) {
       const id = ports.nextId()
@@ -303,7 +309,7 @@ export function createConversation(firstView: View, ports: ConversationPorts): C
       [...items.values()]
         .filter((item) => !item.failed)
         .map(({ id, text, sentAt }) => ({ view, id, text, sentAt })),
-    people: () => attendance.people(users(), older !== null),
+    people: () => attendance.people(users(), isMoving()),
     show,
     wait(sentence) {
       if (sentence === waiting) return
@@ -351,7 +357,9 @@ export function createConversation(firstView: View, ports: ConversationPorts): C
       flush()
       drain()
     },
-    forget,
+    forget(old) {
+      if (older?.room === old) forget()
+    },
     drop(id, why) {
       for (const person of attendance.drop(id)) if (shown) left(person, why)
     },

@@ -26,13 +26,16 @@ import type { Origin, User } from '../room-events.ts'
 import { type Actor, admit, leaveBehind, needRank } from './acts.ts'
 import type { Conversation, Emit } from './conversation.ts'
 import type { Desk } from './desk.ts'
-import { createSaying, type Saying } from './saying.ts'
+import type { Draft } from './draft.ts'
+import { createSaying, inside, type Saying } from './saying.ts'
 
 /** How long the room before is listened to: for those who were slow. */
 export const lingerMs = 60_000
 /** A roster of so many pages is no roster. */
 const pagesMax = 2048
 const againMs = 500
+/** Nodes' clocks. */
+const clocksDifferMs = 2000
 
 /** A room that is, or was, the community's own. */
 export type Home = {
@@ -73,10 +76,10 @@ export type MovingPorts = Pick<ClientPorts, 'setTimer'> & {
   }
   isHidden(id: MemberId): boolean
   nameOf(publicKey: PublicKey): string
-  /** The home is another room now. */
-  arrived(before: Home): void
-  /** Nobody comes from the room before any more: leave it, or look after who knocks there. */
-  settled(before: Home): void
+  /** What else has to be there before anybody comes to the new room. */
+  prepare(to: Home): Promise<void>
+  /** The home is another room now. @returns what is to be done once nobody comes from the one before any more */
+  arrived(before: Home, carried: (room: Room, origin: Origin) => boolean): () => void
 }
 
 export function createMoving(
@@ -86,6 +89,8 @@ export function createMoving(
   const { emit, record } = ports
   let home = homeOf(first.keys, first.secret, first.trusted)
   ports.bind(home)
+  /** Rules that are to come back once all have arrived. */
+  let held: ForNow | null = null
   /** On the way: entered, not gone over to. */
   let next: { home: Home; arrived: boolean } | null = null
   let rekeying: { home: Home; done: () => void; failed: (error: ChatRefusal) => void } | null = null
@@ -95,7 +100,8 @@ export function createMoving(
     return { keys, secret, room, desk: ports.desk(room), saying: createSaying(room) }
   }
 
-  function follow(secret: string, prepared: Home | null, by: string) {
+  /** @param at when the relay took the move */
+  function follow(secret: string, prepared: Home | null, by: string, at: number) {
     if (next !== null || home.secret === secret) return
     const before = home
     const to = prepared ?? entered(secret, by)
@@ -103,8 +109,10 @@ export function createMoving(
     const going = { home: to, arrived: false }
     next = going
     if (prepared === null) ports.conversation.expect(to.room)
-    // Who comes in later knows no more than the old secret.
-    const present = new Set(before.room.users().map(({ session }) => session))
+    // Who came into the old room later knows no more than the old secret.
+    const carried = (room: Room, { session, memberId }: Origin) =>
+      to.room.charter()?.rules.admitted.has(memberId) === true ||
+      (room.find(session)?.since ?? Number.POSITIVE_INFINITY) <= at + clocksDifferMs
     if (prepared === null) emit('moving', { by })
     const arrive = () => {
       if (going.arrived || next !== going || !to.room.inside) return
@@ -112,14 +120,14 @@ export function createMoving(
       next = null
       home = to
       record.save([...record.secrets(), secret], record.moving() === secret ? null : record.moving())
-      const carried = to.room.charter()?.rules.admitted.size || to.room.count
-      emit('moved', { room: to.keys.shortId, carried })
+      const count = to.room.charter()?.rules.admitted.size || to.room.count
+      emit('moved', { room: to.keys.shortId, carried: count })
       ports.bind(to)
-      ports.conversation.move(to.room, ({ session }) => present.has(session))
-      ports.arrived(before)
+      ports.conversation.move(to.room, (origin) => carried(before.room, origin))
+      const settle = ports.arrived(before, carried)
       ports.setTimer(lingerMs, () => {
-        if (ports.conversation.room === to.room) ports.conversation.forget()
-        ports.settled(before)
+        ports.conversation.forget(before.room)
+        settle()
       })
     }
     to.room.on('ready', ({ charter }) => {
@@ -179,16 +187,13 @@ export function createMoving(
       )
       await inside(to.room)
       const ids = [self.id, ...members.map(({ memberId }) => memberId)]
-      // More than can be named get what the others say before they arrive because everybody does, for a while.
-      const isCrowd = ids.length > limits.admittedMax
-      const carried = admit(
-        { ...draft, moved: false, history: draft.history || isCrowd, admitted: new Set() },
-        self,
-        ids,
-      )
+      const lasting = held ?? { history: draft.history, limit: draft.limit }
+      const forNow = whileArriving(lasting, ids.length)
+      const carried = admit({ ...draft, ...forNow, moved: false, admitted: new Set() }, self, ids)
       // An earlier try may have got so far.
       if (to.room.charter() === null) await to.desk.adopt(charter.pair.charter, carried)
       else await to.desk.change((there) => admit(there, self, ids))
+      await ports.prepare(to)
       record.save(record.secrets(), secret)
       told = true
       const reachable = members.flatMap(({ session, boxKey }) =>
@@ -199,12 +204,13 @@ export function createMoving(
       }
       // Somebody else's move may have stood in the log before this one.
       await moved
-      if (isCrowd && !draft.history) {
-        ports.setTimer(
-          lingerMs,
-          () => void to.desk.change((now) => ({ ...now, history: false })).catch(ignore),
-        )
-      }
+      held = lasting
+      ports.setTimer(lingerMs, () => {
+        // A second move takes them along.
+        if (home !== to) return
+        held = null
+        to.desk.change((now) => asBefore(now, lasting, forNow)).catch(ignore)
+      })
       await leaveOld(before)
     } catch (error) {
       if (!told) void to.room.leave()
@@ -243,7 +249,7 @@ export function createMoving(
         if (rekeying === null) return
         const { home: to, done } = rekeying
         if (to.secret === null || next !== null) return
-        follow(to.secret, to, '')
+        follow(to.secret, to, '', origin.at)
         whenArrived(to, done)
         return
       }
@@ -260,7 +266,7 @@ export function createMoving(
         if (encodeHex(secret) !== own.secret) void own.room.leave()
         record.save(record.secrets(), null)
       }
-      follow(encodeHex(secret), null, ports.nameOf(origin.publicKey))
+      follow(encodeHex(secret), null, ports.nameOf(origin.publicKey), origin.at)
     },
     rekey,
     resume() {
@@ -289,15 +295,24 @@ async function everybody(room: Room): Promise<User[]> {
   return [...users.values()]
 }
 
-/** @returns once this client is in the room @throws rejects with ChatRefusal when it cannot come in */
-export function inside(room: Room): Promise<void> {
-  if (room.inside) return Promise.resolve()
-  return new Promise((resolve, reject) => {
-    room.on('ready', () => resolve())
-    room.on('ended', ({ code, sentence }) =>
-      reject(new ChatRefusal(code === 'left' || code === 'kicked' ? 'stopped' : code, sentence)),
-    )
-  })
+type ForNow = Pick<Draft, 'history' | 'limit'>
+
+/**
+ * Rules that hold only until all have arrived: more than can be named get what the others say before because everybody
+ * does, and whoever passed the limit by rank comes early now.
+ */
+function whileArriving({ history, limit }: ForNow, members: number): ForNow {
+  return {
+    history: history || members > limits.admittedMax,
+    limit: limit > 0 && members > limit ? members : limit,
+  }
+}
+
+/** Takes back what held for now, unless somebody changed it meanwhile. */
+function asBefore(now: Draft, before: ForNow, forNow: ForNow): Draft {
+  const history = now.history === forNow.history ? before.history : now.history
+  const limit = now.limit === forNow.limit ? before.limit : now.limit
+  return { ...now, history, limit }
 }
 
 function ignore(error: unknown): void {

@@ -1,4 +1,4 @@
-// Says something that is no text in a room, and knows when it stands in the room's log.
+// Says something that is no text in a room, and knows when it stands in the room's log; waits to be in a room.
 import { ChatRefusal } from '../chat-refusal.ts'
 import type { Room } from '../room.ts'
 
@@ -36,4 +36,15 @@ export function createSaying(room: Pick<Room, 'on' | 'sendBody'>): Saying {
       return new Promise((resolve, reject) => waiting.set(id, { resolve, reject }))
     },
   }
+}
+
+/** @returns once this client is in the room @throws rejects with ChatRefusal when it cannot come in */
+export function inside(room: Room): Promise<void> {
+  if (room.inside) return Promise.resolve()
+  return new Promise((resolve, reject) => {
+    room.on('ready', () => resolve())
+    room.on('ended', ({ code, sentence }) =>
+      reject(new ChatRefusal(code === 'left' || code === 'kicked' ? 'stopped' : code, sentence)),
+    )
+  })
 }

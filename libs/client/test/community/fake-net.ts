@@ -181,6 +181,7 @@ export class FakeRoom implements Room {
   #waiting: Waiting[] = []
   #lastId = 0
   #seq: number | null = null
+  #since = 0
   #everReady = false
   #known = new Map<SessionId, User>()
   #present = new Set<SessionId>()
@@ -230,7 +231,7 @@ export class FakeRoom implements Room {
       memberId,
       boxKey: boxPublicKey,
       away: this.awayText,
-      since: 1,
+      since: this.#since,
     }
   }
 
@@ -249,6 +250,7 @@ export class FakeRoom implements Room {
       this.end(refusal, errorTable[refusal].sentence)
       return
     }
+    if (!isBack) this.#since = this.client.net.now
     hall.members.set(session, this)
     this.inside = true
     this.#seq ??= hall.log.length

@@ -288,3 +288,79 @@ it('of two moves at the same moment one counts, for everybody', async () => {
   await net.pass(100)
   for (const each of members) expect(each.texts()).toEqual(['Alice: all here?'])
 })
+
+it('comes after by itself, minutes later, who was only cut off, and misses nothing', async () => {
+  const net = new FakeNet()
+  const members = await gather(net, ['Alice', 'Bob', 'Carol', 'Dora'])
+  const [alice, bob, carol, dora] = members as [Member, Member, Member, Member]
+  for (const each of [bob, carol])
+    expect(await refusalOf(net, each.community.open(channel('dev')))).toBeNull()
+  carol.client.cut()
+  bob.community.send(room, 'one')
+  const move = alice.community.rekey()
+  bob.client.entered[0]?.on('body', () => bob.community.send(room, 'two'))
+  await net.pass(1000)
+  await move
+  bob.community.send(room, 'three')
+  bob.community.send(channel('dev'), 'four')
+  await net.pass(20_000)
+  for (const each of carol.client.entered) each.depart('lost')
+  await net.pass(60_000)
+  carol.forget()
+  carol.client.connect()
+  await net.pass(2000)
+  expect(carol.texts()).toEqual(['Bob: one', 'Bob: two', 'Bob: three'])
+  expect(carol.texts(channel('dev'))).toEqual(['Bob: four'])
+  expect(carol.of('moved')).toHaveLength(1)
+  expect(carol.of('locked-out')).toEqual([])
+  expect([...carol.of('left'), ...carol.of('joined')]).toEqual([])
+  expect(
+    carol.community
+      .people(room)
+      .map(({ name }) => name)
+      .sort(),
+  ).toEqual(['Alice', 'Bob', 'Carol', 'Dora'])
+  expect(dora.community.people(room)).toHaveLength(4)
+})
+
+it('two moves one after the other lose nothing either, and a limit shuts nobody out who was here', async () => {
+  const net = new FakeNet()
+  const members = await gather(net, names)
+  const [alice, bob, carol] = members as [Member, Member, Member]
+  expect(await refusalOf(net, alice.community.limit(2))).toBeNull()
+  for (const each of [bob, carol])
+    expect(await refusalOf(net, each.community.open(channel('dev')))).toBeNull()
+  for (let i = 0; i < 2; i += 1) {
+    const move = alice.community.rekey()
+    for (let n = 0; n < 5; n += 1) {
+      bob.community.send(room, `${i} ${n}`)
+      bob.community.send(channel('dev'), `${i} ${n}`)
+      await net.pass(1)
+    }
+    await net.pass(2000)
+    await move
+  }
+  await net.pass(100_000)
+  const expected = [0, 1].flatMap((i) => [0, 1, 2, 3, 4].map((n) => `Bob: ${i} ${n}`))
+  for (const each of members) {
+    expect(each.texts()).toEqual(expected)
+    expect(each.of('moved')).toHaveLength(2)
+    expect(each.community.charter()).toMatchObject({ limit: 2, history: false })
+    expect(each.of('left')).toEqual([])
+  }
+  expect(carol.texts(channel('dev'))).toEqual(expected)
+  // One room and one channel each; at two old doors an op stands.
+  expect(members.map(({ client }) => client.rooms().length)).toEqual([3, 2, 2, 1, 1])
+})
+
+it('a person who came into the old room after the move is not heard by those who have gone', async () => {
+  const net = new FakeNet()
+  const [alice, bob] = (await gather(net, ['Alice', 'Bob'])) as [Member, Member]
+  expect(await refusalOf(net, alice.community.rekey())).toBeNull()
+  const late = new Member(net, await rootKeys(), 'Trent')
+  late.community.start()
+  await net.pass(100)
+  late.community.send(room, 'is anybody here?')
+  await net.pass(100)
+  for (const each of [alice, bob]) expect(each.texts()).toEqual([])
+})
