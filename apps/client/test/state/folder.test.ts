@@ -59,10 +59,12 @@ describe('a file of the state folder', () => {
   })
 
   it('keeps what two programs add at the same time', async () => {
+    const together = Date.now() + 1500
     const adder = (name: string) =>
       program(`
         const { openStateFolder } = await import(${JSON.stringify(built('folder.js'))})
         const folder = openStateFolder(${JSON.stringify(path)})
+        while (Date.now() < ${together});
         for (let i = 0; i < 60; i += 1)
           await folder.update('list', (text) => (text ?? '') + '${name}' + i + '\\n')
       `)
@@ -176,12 +178,14 @@ describe('the identity', () => {
   })
 
   it('is one for programs that start together for the first time', async () => {
+    const together = Date.now() + 2000
     const starter = () =>
       program(`
         const { openStateFolder } = await import(${JSON.stringify(built('folder.js'))})
         const { loadIdentity } = await import(${JSON.stringify(built('identity.js'))})
         const { randomBytes } = await import('node:crypto')
         const { appendFileSync } = await import('node:fs')
+        while (Date.now() < ${together});
         const identity = await loadIdentity(openStateFolder(${JSON.stringify(path)}), randomBytes, () => {})
         appendFileSync(${JSON.stringify(join(path, 'seen'))}, Buffer.from(identity).toString('hex') + '\\n')
       `)
