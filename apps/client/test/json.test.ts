@@ -23,7 +23,7 @@ const start = (user: string, extra: Record<string, string> = {}) =>
 it('carries a chat both ways, names everybody, and leaves with exit code 0', async () => {
   const alice = start('Alice')
   const ready = await alice.until((event) => event.type === 'ready')
-  expect(ready).toMatchObject({ schema: 1, user: 'Alice', users: ['Alice'] })
+  expect(ready).toMatchObject({ schema: 2, user: 'Alice', users: ['Alice'] })
   expect(ready['room']).toMatch(/^[a-z2-7]{4}-[a-z2-7]{4}$/)
   const alone = await alice.until((event) => event['code'] === 'alone')
   expect(alone['text']).toContain(`compare room id ${ready['room']}`)

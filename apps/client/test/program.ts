@@ -117,6 +117,13 @@ export type Screened = {
   rows(): string[]
   /** Every byte that the program wrote. */
   raw(): string
+  /** The row that the cursor is in, its place in that row, and whether it can be seen. */
+  cursor(): { row: string; x: number; shown: boolean }
+  /** Waits until no row fits any more. */
+  untilGone(fits: string | RegExp, withinMs?: number): Promise<void>
+  /** Waits until the last row is this. */
+  untilLast(row: string, withinMs?: number): Promise<void>
+  signal(name: string): void
   untilRow(fits: string | RegExp, withinMs?: number): Promise<string>
   resize(columns: number, rows: number): void
   exited: Promise<number>
@@ -156,13 +163,37 @@ export function startInTerminal(
     while (all.length > 0 && all.at(-1) === '') all.pop()
     return all
   }
+  const finding = (fits: string | RegExp) =>
+    rows().find((row) => (typeof fits === 'string' ? row.includes(fits) : fits.test(row)))
   return {
     type: (text) => pty.write(text),
     rows,
     raw: () => raw,
+    cursor() {
+      const { active } = screen.buffer
+      const row =
+        active
+          .getLine(active.baseY + active.cursorY)
+          ?.translateToString(true)
+          .trimEnd() ?? ''
+      return { row, x: active.cursorX, shown: raw.lastIndexOf('\x1b[?25h') > raw.lastIndexOf('\x1b[?25l') }
+    },
+    signal: (name) => pty.kill(name),
+    untilGone: async (fits, withinMs = 15_000) =>
+      void (await waitFor(
+        () => finding(fits) === undefined,
+        () => `still a row with ${String(fits)} in:\n${rows().join('\n')}`,
+        withinMs,
+      )),
+    untilLast: async (row, withinMs = 15_000) =>
+      void (await waitFor(
+        () => rows().at(-1) === row,
+        () => `last is not ${row} in:\n${rows().join('\n')}`,
+        withinMs,
+      )),
     untilRow: (fits, withinMs = 15_000) =>
       waitFor(
-        () => rows().find((row) => (typeof fits === 'string' ? row.includes(fits) : fits.test(row))),
+        () => finding(fits),
         () => `no row with ${String(fits)} in:\n${rows().join('\n')}`,
         withinMs,
       ),

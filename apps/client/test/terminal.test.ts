@@ -69,46 +69,55 @@ describe('questions', () => {
 })
 
 describe('the chat screen', () => {
-  it('prints above the prompt without losing the draft, also a wrapped one and after a resize', async () => {
-    const alice = startInTerminal(flags('Alice'), pin, { cols: 40, rows: 20 })
+  it('prints above the prompt without losing the draft, also a wrapped one and after a resize to 40 columns', async () => {
+    const alice = startInTerminal(flags('Alice'), pin, { cols: 80, rows: 20 })
     await alice.untilRow('MyFriends>')
     const bob = bobJson()
     await alice.untilRow('Bob joined.')
     const draft = 'this draft is longer than one row of forty columns'
-    alice.type(draft)
-    await alice.untilRow('of forty columns'.slice(-8))
-    bob.say('first')
-    await alice.untilRow(/^\d\d:\d\d Bob: first$/)
-    bob.say('second')
-    await alice.untilRow(/^\d\d:\d\d Bob: second$/)
+    alice.type(`${draft}\x1bb`)
+    await alice.untilLast(`MyFriends> ${draft}`)
     const shown = () => alice.rows().join('')
+
+    alice.resize(40, 20)
+    await alice.untilLast('e row of forty columns')
+    bob.say('message one')
+    await alice.untilRow(/^\d\d:\d\d Bob: message one$/)
+    bob.say('message two')
+    await alice.untilRow(/^\d\d:\d\d Bob: message two$/)
     expect(shown().split('this draft').length - 1).toBe(1)
     expect(alice.rows().slice(-2).join('')).toBe(`MyFriends> ${draft}`)
+    await expect.poll(alice.cursor).toEqual({ row: 'e row of forty columns', x: 15, shown: true })
 
     alice.resize(70, 20)
-    await new Promise((resolve) => setTimeout(resolve, 200))
-    bob.say('third')
-    await alice.untilRow(/^\d\d:\d\d Bob: third$/)
-    expect(alice.rows().slice(-1).join('')).toBe(`MyFriends> ${draft}`)
+    await alice.untilLast(`MyFriends> ${draft}`)
+    bob.say('message three')
+    await alice.untilRow(/^\d\d:\d\d Bob: message three$/)
+    await expect.poll(alice.cursor).toEqual({ row: `MyFriends> ${draft}`, x: 54, shown: true })
+    for (const text of ['message one', 'message two', 'message three', 'this draft'])
+      expect(shown().split(text).length - 1, text).toBe(1)
 
     alice.type('\r')
     await bob.until((event) => event['text'] === draft)
     await alice.untilRow('Alice: this draft')
-    expect(alice.rows().at(-1)).toBe('MyFriends>')
+    await alice.untilLast('MyFriends>')
+    await expect.poll(alice.cursor).toEqual({ row: 'MyFriends>', x: 11, shown: true })
     expect(shown().split('this draft').length - 1).toBe(1)
   })
 
-  it('shows an own line only when the relay took it, and says so when it does not', async () => {
+  it('shows an own line above only when the relay took it, and says below that it did not', async () => {
     const alice = startInTerminal(flags('Alice'), pin)
     await alice.untilRow('MyFriends>')
     relay.takesFrames = false
     alice.type('hello?\r')
-    await alice.untilRow('* Not sent yet: hello?')
+    await alice.untilRow(/^… hello\?$/)
+    await alice.untilRow('… hello? (not sent yet)')
     expect(alice.rows().some((row) => row.includes('Alice: hello?'))).toBe(false)
     relay.takesFrames = true
     relay.cut()
     await alice.untilRow('The connection to the relay was lost.')
     await alice.untilRow(/^\d\d:\d\d Alice: hello\?$/)
+    await alice.untilGone('not sent yet')
   })
 
   it('clears the line at the first Ctrl-C and leaves at the second, giving the terminal back', async () => {
@@ -118,10 +127,46 @@ describe('the chat screen', () => {
     await alice.untilRow('never mind')
     alice.type('\x03')
     await alice.untilRow('Press Ctrl-C again to leave.')
-    expect(alice.rows().at(-1)).toBe('MyFriends>')
+    await alice.untilLast('MyFriends>')
     alice.type('\x03')
     expect(await alice.exited).toBe(0)
-    expect(alice.rows().join('\n')).not.toContain('never mind')
+    expect(alice.rows().join('\n')).not.toMatch(/never mind|MyFriends>/)
+    expect(alice.cursor().shown).toBe(true)
+    for (const [on, off] of [
+      ['\x1b[?2004h', '\x1b[?2004l'],
+      ['\x1b[?1004h', '\x1b[?1004l'],
+      ['\x1b[22;2t', '\x1b[23;2t'],
+    ] as const) {
+      expect(alice.raw().lastIndexOf(off)).toBeGreaterThan(alice.raw().lastIndexOf(on))
+    }
+  })
+
+  it('gives the terminal back at SIGTERM, and when it fails', async () => {
+    for (const name of ['SIGTERM', 'SIGUSR1']) {
+      const alice = startInTerminal(
+        flags('Alice'),
+        name === 'SIGUSR1' ? { ...pin, NODE_OPTIONS: `--import=${crash}` } : pin,
+      )
+      await alice.untilRow('You are alone here.')
+      alice.signal(name)
+      await alice.exited
+      expect(alice.cursor().shown).toBe(true)
+      expect(alice.raw().lastIndexOf('\x1b[?2004l')).toBeGreaterThan(alice.raw().lastIndexOf('\x1b[?2004h'))
+    }
+  })
+
+  it('stops at Ctrl-Z with the terminal as it was, and comes back with its draft', async () => {
+    const alice = startInTerminal(flags('Alice'), pin)
+    await alice.untilRow('You are alone here.')
+    alice.type('a draft')
+    await alice.untilRow('MyFriends> a draft')
+    const before = alice.raw().length
+    alice.type('\x1a')
+    await expect.poll(() => alice.raw().slice(before)).toContain('\x1b[?2004l')
+    alice.signal('SIGCONT')
+    await expect.poll(() => alice.raw().slice(before)).toContain('\x1b[?2004h')
+    alice.type('!')
+    await alice.untilRow('MyFriends> a draft!')
   })
 
   it('sends what still waits after Ctrl-D before it leaves', async () => {
@@ -129,23 +174,25 @@ describe('the chat screen', () => {
     await alice.untilRow('You are alone here.')
     relay.takesFrames = false
     alice.type('wait for me\r\x04')
-    await alice.untilRow('* Not sent yet: wait for me')
+    await alice.untilRow('wait for me (not sent yet)')
     relay.takesFrames = true
     relay.cut()
     expect(await alice.exited).toBe(0)
     expect(alice.rows().at(-1)).toMatch(/^\d\d:\d\d Alice: wait for me$/)
   })
 
-  it('tells of a long outage in a few lines', async () => {
+  it('tells of a long outage in a few lines, and counts to the next try below', async () => {
     const alice = startInTerminal(flags('Alice'), pin, { cols: 120, rows: 30 })
     await alice.untilRow('You are alone here.')
     await relay.close()
     await alice.untilRow('is the relay running there? Trying again until it works.')
+    await alice.untilRow(/^offline, (next try in \d+ s|trying)/)
     await new Promise((resolve) => setTimeout(resolve, 3000))
     expect(alice.rows().filter((row) => row.includes('Trying again')).length).toBeLessThanOrEqual(2)
     relay = await startFakeRelay(Number(new URL(url).port))
     const connected = () => alice.rows().filter((row) => row.endsWith('* Connected to the relay.')).length
     await expect.poll(connected, { timeout: 12_000 }).toBe(2)
+    await alice.untilRow(/^online/)
   }, 30_000)
 
   it('shows help for a command with an example, and who is here', async () => {
@@ -154,28 +201,57 @@ describe('the chat screen', () => {
     alice.type('/help users\r')
     await alice.untilRow('Example: /users')
     alice.type('/users\r')
-    await alice.untilRow(/Alice {2}[a-z2-7]{4}-[a-z2-7]{4} {2}\(you\)/)
+    await alice.untilRow(/Alice {2}member {2}[a-z2-7]{4}-[a-z2-7]{4} {2}since \d\d:\d\d {2}\(you\)/)
     alice.type('/hlep\r')
     await alice.untilRow('did you mean /help?')
   })
 
-  it('uses no colour with NO_COLOR, and nothing but lines with TERM=dumb', async () => {
+  it('draws although the shell calls itself CI, and calls no debugger', async () => {
+    const alice = startInTerminal(flags('Alice'), { ...pin, CI: 'true', DEV: 'true' })
+    await alice.untilRow('MyFriends>')
+    alice.type('/help users\r')
+    await alice.untilRow('Example: /users')
+  })
+
+  it('uses no colour with NO_COLOR, and nothing but lines with TERM=dumb or a screen reader', async () => {
     const calm = startInTerminal(flags('Alice'), { ...pin, NO_COLOR: '1' })
     await calm.untilRow('MyFriends>')
+    calm.type('/nothing\r')
+    await calm.untilRow('There is no command')
     expect(calm.raw()).not.toMatch(/\x1b\[[0-9;]*m/)
-    const dumb = startInTerminal(flags('Bob'), { ...pin, TERM: 'dumb' })
-    await dumb.untilRow('You are Bob')
-    expect(dumb.raw()).not.toContain('\x1b')
+    for (const env of [{ TERM: 'dumb' }, { INK_SCREEN_READER: 'true' }] as Record<string, string>[]) {
+      const plain = startInTerminal(flags('Bob'), { ...pin, ...env })
+      await plain.untilRow('You are Bob')
+      plain.type('hello\r')
+      await plain.untilRow(/^\d\d:\d\d Bob: hello$/)
+      expect(plain.raw()).not.toContain('\x1b')
+      plain.type('/quit\r')
+      await plain.exited
+    }
+  })
+
+  it('never wipes the scrollback, however small the window', async () => {
+    const alice = startInTerminal(flags('Alice'), pin, { cols: 30, rows: 5 })
+    await alice.untilRow('MyFriends>')
+    alice.type(Array.from({ length: 12 }, (_, i) => `line ${i}`).join('\x1b\r'))
+    await alice.untilRow('line 11')
+    expect(alice.raw()).not.toMatch(/\x1b\[[23]J|\x1bc/)
+    expect(alice.rows().join('\n')).toContain('Connected to the relay')
+    alice.type('\r')
+    await alice.untilRow('| line 11')
   })
 })
+
+/** Lets a process fail when it is told to. */
+const crash = `data:text/javascript,process.on('SIGUSR1',()=>{throw%20new%20Error('told%20to')})`
 
 describe('hostile text through a real relay', () => {
   beforeEach(async () => {
     url = (await startNode()).url
   })
 
-  /** What our own screen may send: cursor moves, erasing, colours. */
-  const ownSequences = /\x1b\[[0-9;]*[mABCDGJKH]/g
+  /** What our own screen may send: cursor moves, erasing, colours, modes, the title and the bell. */
+  const ownSequences = /\x1b\[\??[0-9;]*[mABCDGJKHhlt]|\x1b\]2;(\(\d+\) PyChat|PyChat)?\x07|\x07/g
 
   it('arrives harmless on the chat screen', async () => {
     const alice = startInTerminal(flags('Alice'), pin)
@@ -183,8 +259,15 @@ describe('hostile text through a real relay', () => {
     const bob = bobJson()
     await bob.until((event) => event.type === 'ready')
     for (const text of hostile) bob.say(text)
+    for (const text of hostile) bob.say(`/msg Alice ${text}`)
+    for (const text of hostile) bob.say(`/away ${text}`)
     bob.say('the end')
     await alice.untilRow('Bob: the end')
+    alice.type('\x1b2')
+    await alice.untilRow('── @Bob ──')
+    // A draft of the person's own is as safe as what others write.
+    alice.type(`\x1b[200~${hostile.join(' ').replaceAll('\x1b', '')}\x1b[201~`)
+    await alice.untilRow('the end')
     const rest = alice
       .raw()
       .replace(ownSequences, '')
@@ -200,8 +283,10 @@ describe('hostile text through a real relay', () => {
     const bob = bobJson()
     await bob.until((event) => event.type === 'ready')
     for (const text of hostile) bob.say(text)
+    for (const text of hostile) bob.say(`/msg Alice ${text}`)
     bob.say('the end')
     await alice.untilText('Bob: the end')
+    await alice.untilText('[@Bob] Bob:')
     expect(alice.stdout().replace(/\n/g, '')).not.toMatch(
       /[\x00-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2060-\u2069\ufeff]/,
     )

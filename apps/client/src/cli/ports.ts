@@ -7,7 +7,8 @@ export type CliPorts = {
   version: string
 }
 
-/** Whether a person sits there who sees redrawn lines. */
+/** Whether a person sits there who sees redrawn lines; a screen reader would read them aloud each time. */
 export function isInteractive({ stdin, stdout, env }: CliPorts): boolean {
-  return stdin.isTTY === true && stdout.isTTY === true && env['TERM'] !== 'dumb'
+  const terminal = stdin.isTTY === true && stdout.isTTY === true && env['TERM'] !== 'dumb'
+  return terminal && env['INK_SCREEN_READER'] !== 'true'
 }

@@ -1,7 +1,7 @@
 // The screen of a terminal: what is finished is printed and belongs to the terminal (its scrollback, its selection,
 // its search); only the footer is drawn again. At most 30 pictures a second.
 import { render } from 'ink'
-import type { Person, Screen, ScreenEvent, Status } from '../../chat/screen.ts'
+import type { Person, Screen, ScreenEvent, Sources, Status } from '../../chat/screen.ts'
 import * as typing from '../input/input.ts'
 import { createKeyDecoder, type Key } from '../input/keys.ts'
 import type { Rows } from '../input/layout.ts'
@@ -18,6 +18,7 @@ const pasteEndMs = 2000
 /** Without a key for so long, nobody is taken to look at the screen. */
 const idleMs = 300_000
 const tickMs = 1000
+const nothing: Sources = { names: [], channels: [] }
 
 export type InkOptions = {
   input: NodeJS.ReadStream
@@ -64,10 +65,10 @@ export function createInkScreen({ input, output, env, paint, prompt }: InkOption
     stdout: output,
     exitOnCtrlC: false,
     patchConsole: false,
-    maxFps: Math.floor(1000 / frameMs),
+    // Frames are counted here: Ink's own delay would come between a picture and its cursor.
+    maxFps: 1000,
     isScreenReaderEnabled: false,
   })
-  let dirty = false
   let waiting: string[] = []
   let frameTimer: NodeJS.Timeout | null = null
   let lastFrameAt = 0
@@ -76,12 +77,10 @@ export function createInkScreen({ input, output, env, paint, prompt }: InkOption
     frameTimer = null
     if (closed) return
     lastFrameAt = Date.now()
-    if (dirty) {
-      dirty = false
-      shown = layout()
-      instance.rerender(picture(shown))
-    }
+    // In this order: what is printed takes Ink's knowledge of the cursor, and the new picture brings it back.
     flush()
+    shown = layout()
+    instance.rerender(picture(shown))
     modes.title(status.views.reduce((sum, view) => sum + view.calls, 0))
   }
   function flush() {
@@ -91,7 +90,6 @@ export function createInkScreen({ input, output, env, paint, prompt }: InkOption
   }
   /** Soon, and together with whatever else comes until then. */
   function draw() {
-    dirty = true
     frameTimer ??= setTimeout(frame, Math.max(0, lastFrameAt + frameMs - Date.now()))
   }
   const lines = createTextLines({
@@ -108,6 +106,8 @@ export function createInkScreen({ input, output, env, paint, prompt }: InkOption
     output.write(wipeAfterNarrowing(shown, output.columns || 80, reflowOf(env)))
     shown = layout()
     instance.rerender(picture(shown))
+    // Once more when Ink has done its part, which loses the cursor.
+    draw()
   }
   // Before Ink's own listener: it erases what it believes to be there.
   output.prependListener('resize', resized)
@@ -121,7 +121,7 @@ export function createInkScreen({ input, output, env, paint, prompt }: InkOption
   let keyTimer: NodeJS.Timeout | null = null
   function take(keys: readonly Key[]) {
     for (const key of keys) {
-      const step = typing.press(state, key, person?.sources() ?? { names: [], channels: [] })
+      const step = typing.press(state, key, isTab(key) ? (person?.sources() ?? nothing) : nothing)
       state = step.state
       for (const effect of step.effects) carryOut(effect)
       if (!(key.kind === 'key' && (key.name === 'focus' || key.name === 'blur'))) {
@@ -151,7 +151,8 @@ export function createInkScreen({ input, output, env, paint, prompt }: InkOption
       case 'bell':
         return modes.bell()
       case 'redraw':
-        return print?.('\x1b[2J\x1b[H')
+        print?.('\x1b[2J\x1b[H')
+        return draw()
       case 'suspend':
         return suspend()
     }
@@ -159,7 +160,10 @@ export function createInkScreen({ input, output, env, paint, prompt }: InkOption
   function suspend() {
     if (process.platform === 'win32') return modes.bell()
     instance.clear()
-    modes.suspend(() => print?.(''))
+    modes.suspend(() => {
+      print?.('')
+      draw()
+    })
   }
   function onData(chunk: string) {
     if (keyTimer) clearTimeout(keyTimer)
@@ -221,4 +225,8 @@ export function createInkScreen({ input, output, env, paint, prompt }: InkOption
       input.pause()
     },
   }
+}
+
+function isTab(key: Key): boolean {
+  return key.kind === 'key' && (key.name === 'tab' || key.name === 'shift-tab')
 }

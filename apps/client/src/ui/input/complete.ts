@@ -1,13 +1,7 @@
 // What Tab offers at a place in the draft: commands, names (who spoke last comes first), channels, conversations.
+import type { Sources } from '../../chat/screen.ts'
 import { type ArgumentKind, commandTable, findCommand } from '../../commands/table.ts'
 import type { Draft } from './editor.ts'
-
-export type Sources = {
-  /** Who can be meant, the most recent speaker first, without oneself. As they spell it. */
-  names: readonly string[]
-  /** Channels that are known, without '#'. */
-  channels: readonly string[]
-}
 
 /** Texts that may stand between `from` and `to` instead of what is there, the best first. */
 export type Offer = { from: number; to: number; items: readonly string[] }

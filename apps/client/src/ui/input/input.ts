@@ -1,6 +1,7 @@
 // The input line as a pure reducer: a state and a key give the next state and what has to be done. Readline's keys,
 // history, several lines, completion, a question before a long paste, one draft for each conversation.
-import { type Offer, offersAt, type Sources } from './complete.ts'
+import type { Sources } from '../../chat/screen.ts'
+import { type Offer, offersAt } from './complete.ts'
 import * as edit from './editor.ts'
 import { type Draft, emptyDraft } from './editor.ts'
 import type { Key } from './keys.ts'
