@@ -12,11 +12,12 @@ import {
 } from '@pychat/protocol'
 import { ChatRefusal } from './chat-refusal.ts'
 import { createConnection } from './connection.ts'
-import { createRoom, type RoomDrive, type RoomLink } from './create-room.ts'
+import { createRoom } from './create-room.ts'
 import { type ClientEvents, type ConnectionState, createEmitter, type Emitter } from './events.ts'
 import { createJoins } from './joins.ts'
 import type { ClientPorts } from './ports.ts'
 import type { Room, RoomOptions } from './room.ts'
+import type { RoomDrive, RoomLink } from './room-drive.ts'
 
 export type ClientOptions = {
   /** ws:// or wss://, of one relay. What worked is tried again first, else the next in turn. */

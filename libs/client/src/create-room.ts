@@ -11,7 +11,6 @@ import {
 } from '@pychat/crypto'
 import {
   type CharterPair,
-  type ClientControl,
   errorTable,
   isAdmitted,
   isMuted,
@@ -20,10 +19,12 @@ import {
   type RelayControlOf,
   type SessionId,
 } from '@pychat/protocol'
+import { createAnswers } from './answers.ts'
 import { ChatRefusal } from './chat-refusal.ts'
 import { createEmitter } from './events.ts'
 import { createInbox } from './inbox.ts'
 import { createJoining } from './joining.ts'
+import { createLeaving } from './leaving.ts'
 import { createOutbox, type Outbox } from './outbox.ts'
 import { createOwnProfile } from './own-profile.ts'
 import type { ClientPorts } from './ports.ts'
@@ -31,55 +32,15 @@ import type { Place } from './position.ts'
 import { createPresence } from './presence.ts'
 import { createRequests } from './requests.ts'
 import type { Room, RoomOptions } from './room.ts'
+import type { RoomDrive, RoomLink } from './room-drive.ts'
 import type { CharterAtRelay, EndCode, Origin, RoomEvents, User } from './room-events.ts'
 import { createRoster, userOf } from './roster.ts'
 import { createSending, textOf } from './sending.ts'
 import { createShowing } from './showing.ts'
 import { createTrust } from './trust.ts'
 
-const nackRetryMs = 1000
-const nackRetryMaxMs = 30_000
 const leaveTimeoutMs = 1000
 const renewTimeoutMs = 5000
-
-/** What a room needs of its connection. */
-export type RoomLink = {
-  /** Greeted by the relay. */
-  readonly open: boolean
-  readonly ackReplicas: number
-  readonly degraded: boolean
-  nextRequest(): number
-  send(message: ClientControl): void
-  sendFrame(frame: Uint8Array): void
-  /** Gives the connection up and connects again. */
-  restart(detail: string): void
-  /** Calls `join` when it is this room's turn. */
-  queueJoin(): void
-  /** The join was answered. */
-  joinDone(): void
-  /** In the room, everybody known. */
-  settled(): void
-  /** The relay wants this room to come later. */
-  waits(sentence: string): void
-  ended(): void
-}
-
-/** A room as its client drives it. */
-export type RoomDrive = {
-  readonly room: Room
-  /** The relay has greeted: the room is wanted. */
-  welcomed(): void
-  /** It is this room's turn. */
-  join(): void
-  receive(message: RelayControl): void
-  /** @returns whether it refuses something asked here */
-  refused(message: RelayControlOf<'refused'>): boolean
-  binary(bytes: Uint8Array): void
-  relayState(state: 'ready' | 'degraded'): void
-  /** The connection is gone. */
-  lost(): void
-  end(code: EndCode, sentence: string): void
-}
 
 /** @throws CryptoInputError when the username is no name or the away text too long */
 export function createRoom(options: RoomOptions, link: RoomLink, ports: ClientPorts): RoomDrive {
@@ -99,8 +60,8 @@ export function createRoom(options: RoomOptions, link: RoomLink, ports: ClientPo
   let ended = false
   let since = 0
   let charterAtRelay: CharterAtRelay = 'none'
-  let leaveRequest: { id: number; done: () => void; lost: () => void } | null = null
-  let leaving: Promise<void> | null = null
+  /** Leaving for good. */
+  let goodbye: Promise<void> | null = null
 
   const own = createOwnProfile(keys, { name: options.username, away: options.away ?? null })
   const requests = createRequests({
@@ -136,6 +97,14 @@ export function createRoom(options: RoomOptions, link: RoomLink, ports: ClientPo
     send: sendJoin,
     late: () => link.restart('The relay did not answer in time.'),
   })
+  const leaving = createLeaving({
+    setTimer,
+    send() {
+      const id = link.nextRequest()
+      link.send({ t: 'leave', id, room: keys.id })
+      return id
+    },
+  })
   const roster = createRoster(keys, (id) => ownSessions.has(id), ports.createOpener ?? createOpener, {
     joined: (event) => emit('joined', event),
     left: (event) => emit('left', event),
@@ -164,11 +133,7 @@ export function createRoom(options: RoomOptions, link: RoomLink, ports: ClientPo
       unreadable: (event) => emit('unreadable', event),
       isOwn: (id) => ownSessions.has(id),
       own(owner, counter, { frame, epoch, seq, at }) {
-        if (owner !== session.id) return
-        // The relay has to give back the very bytes: anything else under our name is forged.
-        const verdict = outbox.returned(counter, frame, { epoch, seq, at })
-        if (verdict === 'forged') emit('unreadable', { from: own.shown.name })
-        if (verdict === 'ours' && link.ackReplicas === 0) acknowledge(counter, 0)
+        if (owner === session.id) answers.returned(counter, frame, { epoch, seq, at })
       },
       askLog: ({ epoch, seq }) => request({ t: 'log', epoch, seq }),
       askMember: (id) => request({ t: 'member', session: id }),
@@ -182,6 +147,18 @@ export function createRoom(options: RoomOptions, link: RoomLink, ports: ClientPo
     now,
     hindrance,
     failed: (event) => emit('failed', event),
+  })
+
+  const answers = createAnswers(() => outbox, sending, {
+    ackReplicas: () => link.ackReplicas,
+    self,
+    said,
+    forged: () => emit('unreadable', { from: own.shown.name }),
+    unrepaired: (count) => emit('unrepaired', { count }),
+    notMember: rejoin,
+    settled: renewIfUsedUp,
+    restart: (detail) => link.restart(detail),
+    end,
   })
 
   function newOutbox(owner: Session): Outbox {
@@ -214,7 +191,7 @@ export function createRoom(options: RoomOptions, link: RoomLink, ports: ClientPo
   }
 
   function wantJoin() {
-    if (ended || leaving) return
+    if (ended || goodbye) return
     inRoom = false
     settled = false
     presence.cancel()
@@ -253,7 +230,7 @@ export function createRoom(options: RoomOptions, link: RoomLink, ports: ClientPo
       case 'member':
         return inbox.answer(message)
       case 'left':
-        if (message.id === leaveRequest?.id) leaveRequest.done()
+        if (leaving.isAnswer(message.id)) leaving.answered()
         return
       case 'arrived':
         return presence.arrived(message.member)
@@ -276,7 +253,7 @@ export function createRoom(options: RoomOptions, link: RoomLink, ports: ClientPo
         if (message.session === session.id) acknowledgeLater(message.counter, message.seq)
         return
       case 'nack':
-        if (message.session === session.id) nack(message)
+        if (message.session === session.id) answers.nack(message)
         return
       case 'reset':
         inbox.restartAt({ epoch: message.epoch, seq: message.seq }, message.was)
@@ -333,11 +310,11 @@ export function createRoom(options: RoomOptions, link: RoomLink, ports: ClientPo
 
   /** Leaves as who we were and joins as somebody new. Only when nothing waits: a frame is never sealed twice. */
   function renewIfUsedUp() {
-    if (!outbox.usedUp || !settled || leaveRequest) return
+    if (!outbox.usedUp || !settled || leaving.underWay) return
     inRoom = false
     settled = false
     outbox.suspend()
-    leave(renewTimeoutMs, (answered) => {
+    leaving.ask(renewTimeoutMs, (answered) => {
       if (!answered) {
         link.restart('The relay did not answer in time.')
         return
@@ -348,21 +325,9 @@ export function createRoom(options: RoomOptions, link: RoomLink, ports: ClientPo
       wantJoin()
     })
   }
-  /** @param then false when no answer came in time; not called when the connection was lost unless `whenLost` */
-  function leave(timeoutMs: number, then: (answered: boolean) => void, whenLost?: () => void) {
-    const id = link.nextRequest()
-    const finish = (next: () => void) => () => {
-      cancel()
-      leaveRequest = null
-      next()
-    }
-    const cancel = setTimer(timeoutMs, () => finish(() => then(false))())
-    leaveRequest = { id, done: finish(() => then(true)), lost: finish(() => whenLost?.()) }
-    link.send({ t: 'leave', id, room: keys.id })
-  }
   async function leaveAndEnd(): Promise<void> {
-    if (link.open && !leaveRequest && (inRoom || joining.asked)) {
-      await new Promise<void>((resolve) => leave(leaveTimeoutMs, () => resolve(), resolve))
+    if (link.open && !leaving.underWay && (inRoom || joining.asked)) {
+      await new Promise<void>((resolve) => leaving.ask(leaveTimeoutMs, () => resolve(), resolve))
     }
     end('left', 'You left the room.')
   }
@@ -370,7 +335,7 @@ export function createRoom(options: RoomOptions, link: RoomLink, ports: ClientPo
   function refused(message: RelayControlOf<'refused'>): boolean {
     if (message.id === undefined) return false
     const { retry, sentence } = errorTable[message.code]
-    if (message.id === leaveRequest?.id) leaveRequest.done()
+    if (leaving.isAnswer(message.id)) leaving.answered()
     else if (presence.refused(message)) link.restart(sentence)
     else if (joining.isAnswer(message.id)) {
       joining.answered()
@@ -384,27 +349,6 @@ export function createRoom(options: RoomOptions, link: RoomLink, ports: ClientPo
     return true
   }
 
-  function nack(message: RelayControlOf<'nack'>) {
-    const { retry, sentence } = errorTable[message.code]
-    if (message.code === 'not-member') rejoin()
-    else if (message.code === 'muted') muted(message.counter)
-    else if (message.code === 'gap') {
-      const last = message.last ?? 0
-      if (outbox.missing(last)) return
-      emit('unrepaired', { count: outbox.base() - last })
-      // Joining again tells the relay to go on behind what is gone.
-      link.restart('The relay lost messages that are too old to be sent again.')
-    } else if (retry === 'later') {
-      outbox.goBack(message.counter - 1, Math.min(message.retryMs ?? nackRetryMs, nackRetryMaxMs))
-    } else end(message.code, sentence)
-  }
-  /** Nothing from this counter on was taken, nor will be. */
-  function muted(counter: number) {
-    const { dropped, unrepaired } = outbox.drop(counter)
-    if (unrepaired > 0) emit('unrepaired', { count: unrepaired })
-    sending.failed(dropped, errorTable.muted.sentence, true)
-    renewIfUsedUp()
-  }
   function hindrance() {
     if (ended) return { sentence: endedSentence, retry: false }
     const rules = trust.charter()?.rules
@@ -414,31 +358,7 @@ export function createRoom(options: RoomOptions, link: RoomLink, ports: ClientPo
 
   /** The relay's word for all frames up to this counter; their deliveries, and so their places, may come before. */
   function acknowledgeLater(counter: number, seq: number) {
-    inbox.afterwards(() => acknowledge(counter, seq))
-  }
-  /** @param seq place of this very counter when no delivery told it, 0 for unknown */
-  function acknowledge(counter: number, seq: number) {
-    for (const item of outbox.acknowledge(counter)) {
-      const { landing, sentAt, id, kind, body } = item
-      const { name, fingerprint, session, publicKey, memberId } = self()
-      const origin: Origin = {
-        from: name,
-        session,
-        publicKey,
-        memberId,
-        fingerprint,
-        epoch: landing?.epoch ?? '',
-        seq: landing?.seq ?? (item.counter === counter ? seq : 0),
-        counter: item.counter,
-        at: landing?.at ?? sentAt,
-        sentAt,
-        live: true,
-        own: true,
-        id,
-      }
-      said(origin, kind, body)
-    }
-    renewIfUsedUp()
+    inbox.afterwards(() => answers.acknowledge(counter, seq))
   }
   function said(origin: Origin, kind: number, body: Uint8Array) {
     if (origin.live && !origin.own) presence.spoke(origin.session)
@@ -486,7 +406,7 @@ export function createRoom(options: RoomOptions, link: RoomLink, ports: ClientPo
     inRoom = false
     settled = false
     joining.cancel()
-    leaveRequest?.lost()
+    leaving.lost()
     presence.cancel()
     inbox.reset()
     outbox.suspend()
@@ -547,8 +467,8 @@ export function createRoom(options: RoomOptions, link: RoomLink, ports: ClientPo
       await requests.ask('kick', { room: keys.id, session: target })
     },
     leave() {
-      leaving ??= leaveAndEnd()
-      return leaving
+      goodbye ??= leaveAndEnd()
+      return goodbye
     },
   }
   return {
