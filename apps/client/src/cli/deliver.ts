@@ -95,8 +95,9 @@ export function deliver({ community, view, texts, timeoutMs, setTimer, say }: De
     wake()
     if (allGiven && underWay.size === 0) finish(exitCodes.quit)
   })
+  // Maybe before `send` has told the id.
   community.on('failed', ({ id, reason }) => {
-    if (!underWay.delete(id)) return
+    underWay.delete(id)
     say(`Not sent: ${reason}`)
     finish(exitCodes.refused)
   })

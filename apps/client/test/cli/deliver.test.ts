@@ -120,6 +120,20 @@ it('whose message is refused does not end with 0', async () => {
   expect(here.said).toEqual(['Not sent: You are muted here.'])
 })
 
+it('whose message is refused at once does not end with 0 either', async () => {
+  const here = world(['one'])
+  here.community.send = (view, text) => {
+    here.community.emit('failed', { view, id: 1, text, reason: 'You are muted here.', retry: true })
+    return 1
+  }
+  here.community.enter()
+  await tick()
+  expect(here.code()).toBe(exitCodes.refused)
+  here.expire()
+  await tick()
+  expect(here.said).toEqual(['Not sent: You are muted here.'])
+})
+
 it('sends once, however often the connection comes back', async () => {
   const here = world(['one'])
   here.community.enter()

@@ -104,6 +104,45 @@ describe('pychat send', () => {
   }, 60_000)
 })
 
+describe('what an owner decides', () => {
+  it('counts for send too: muted, locked out and banned are said by exit code 4', async () => {
+    const node = await startNode()
+    const alice = startChatter({ relay: node.url, ...room, user: 'Alice' })
+    await alice.until(({ type }) => type === 'owner')
+    const env = { PYCHAT_STATE_DIR: temporaryFolder() }
+    const invite = ['--invite-file', inviteFile(node.url), '--user', 'ci']
+    const tail = startPiped(['tail', ...invite], env)
+    await alice.until(({ type, user }) => type === 'joined' && user === 'ci')
+    const act = (what: string) => alice.until((event) => event.type === 'act' && event['what'] === what)
+    const refused = (sentence: RegExp) => ({
+      code: exitCodes.refused,
+      stderr: expect.stringMatching(sentence),
+    })
+
+    alice.say('/mute ci')
+    await act('mute')
+    tail.interrupt()
+    await tail.exited
+    expect(await done(startPiped(['send', ...invite, 'x'], env))).toMatchObject(refused(/muted/i))
+    alice.say('/lock')
+    await alice.until(({ type, lock }) => type === 'charter' && lock === true)
+    expect(await done(startPiped(['send', ...invite, 'x']))).toMatchObject(refused(/locked/i))
+    alice.say('/unlock')
+    await alice.until(
+      ({ type, lock, changed }) => type === 'charter' && lock === false && String(changed) === 'lock',
+    )
+    const joins = () => alice.events.filter(({ type, user }) => type === 'joined' && user === 'ci').length
+    const before = joins()
+    const again = startPiped(['tail', ...invite], env)
+    await alice.until(() => joins() > before)
+    alice.say('/ban ci')
+    await act('ban')
+    expect(await again.exited).toBe(exitCodes.refused)
+    expect(await done(startPiped(['send', ...invite, 'x'], env))).toMatchObject(refused(/banned/i))
+    expect(alice.events.some(({ type, text }) => type === 'message' && text === 'x')).toBe(false)
+  }, 90_000)
+})
+
 describe('pychat tail', () => {
   it('prints what is said, in the room and its channels, and nothing else on stdout', async () => {
     const node = await startNode()
