@@ -512,9 +512,9 @@ export class Session implements SocketHandler {
         this.#nack(room, session, counter, 'unavailable', { retryMs: unavailableRetryMs })
         return
       case 'not-member':
-        if (entry.membership === membership) {
+        if (this.#joined.includes(entry) && entry.membership === membership) {
           this.#drop(entry)
-          this.#context.released(this, membership)
+          this.#release(membership, 'lost')
         }
         this.#nack(room, session, counter, 'not-member')
     }
@@ -545,7 +545,6 @@ export class Session implements SocketHandler {
 
   /** Forgets a membership on this side. */
   #drop(entry: Joined): void {
-    if (!this.#joined.includes(entry)) return
     this.#joined = this.#joined.filter((each) => each !== entry)
     if (!this.open()) return
     if (entry.membership !== null) {
