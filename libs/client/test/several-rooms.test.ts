@@ -104,6 +104,27 @@ describe('two rooms', () => {
     expect(again.room.session).not.toBe(second.room.session)
   })
 
+  it('may be left in the middle of catching up, and nothing of it comes afterwards', async () => {
+    const second = enterBoth()
+    const bob = new Person(dev, 'Bob')
+    world.tell({ t: 'arrived', room: dev.id, member: bob.member })
+    world.tell({ t: 'position', room: dev.id, epoch: epochA, seq: 3 })
+    const [asked] = world.logRequests()
+    if (!asked) throw new Error('no log was asked for')
+    world.tell({ ...asked, count: 3, missed: 0, more: false })
+    world.deliver(bob.says('one'), 1, { room: dev.id })
+    const left = second.room.leave()
+    world.pass(1000)
+    await left
+    world.deliver(bob.says('two'), 2, { room: dev.id })
+    world.tell({ t: 'position', room: dev.id, epoch: epochA, seq: 3 })
+    expect(second.texts()).toEqual(['Bob: one'])
+    expect([world.of('unreadable'), world.logRequests().length]).toEqual([[], 1])
+    world.pass(20_000)
+    world.socket.handlers.ping()
+    expect([world.client.state, world.sockets.length]).toEqual(['online', 1])
+  })
+
   it('are not joined again while they are left', () => {
     const second = enterBoth()
     second.room.send('hello')
