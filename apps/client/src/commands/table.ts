@@ -325,7 +325,7 @@ export const commandTable = [
     name: 'transfer',
     usage: '/transfer NAME [CODE] | /transfer accept',
     summary: 'Offers the room to somebody, who has to accept. Asks for a code first.',
-    details: 'You stay as a member. Only the new owner can give it back.',
+    details: 'You stay as an op. Only the new owner can give it back.',
     example: '/transfer Bob',
     takes: [name, { kind: 'code', optional: true }],
     rank: 'member',

@@ -28,7 +28,7 @@ export function needAbove(draft: Draft, actor: Actor, target: Target, doing: str
   if (outranks(rankOfId(draft, actor.id), theirs)) return
   throw new ChatRefusal(
     'rank',
-    `You cannot ${doing} ${target.name}, who is ${rankNames[theirs]} like you or above.`,
+    `You cannot ${doing} ${target.name}, who is ${rankNames[theirs]}: nobody acts on their own rank or above.`,
   )
 }
 
@@ -72,7 +72,8 @@ export function endOp(draft: Draft, actor: Actor, target: Target): Draft {
 export function ban(draft: Draft, actor: Actor, target: Target, until: number, reason: string): Draft {
   needAbove(draft, actor, target, 'ban')
   checkReason(reason)
-  const bans = dropFrom(draft.bans, target.id)
+  const present = withoutOp(draft, actor, target)
+  const bans = dropFrom(present.bans, target.id)
   if (bans.size >= limits.bansMax) {
     throw new ChatRefusal(
       'full',
@@ -80,8 +81,13 @@ export function ban(draft: Draft, actor: Actor, target: Target, until: number, r
     )
   }
   bans.set(target.id, until)
-  const admitted = without(draft.admitted, target.id)
-  return note({ ...draft, bans, admitted }, actor, target, reason)
+  const admitted = without(present.admitted, target.id)
+  return note({ ...present, bans, admitted }, actor, target, reason)
+}
+
+/** An op who is banned or muted by the owner is none any more: the rules never name one who is. */
+function withoutOp(draft: Draft, actor: Actor, target: Target): Draft {
+  return rankOfId(draft, target.id) === 'op' ? endOp(draft, actor, target) : draft
 }
 
 export function unban(draft: Draft, actor: Actor, target: Target): Draft {
@@ -96,7 +102,8 @@ export function mute(draft: Draft, actor: Actor, target: Target): Draft {
   if (draft.muted.size >= limits.mutedMax) {
     throw new ChatRefusal('full', `At most ${limits.mutedMax} can be muted; /unmute somebody first.`)
   }
-  return note({ ...draft, muted: new Set([...draft.muted, target.id]) }, actor, target)
+  const present = withoutOp(draft, actor, target)
+  return note({ ...present, muted: new Set([...present.muted, target.id]) }, actor, target)
 }
 
 export function unmute(draft: Draft, actor: Actor, target: Target): Draft {

@@ -277,3 +277,22 @@ it('recovery words on another machine give the room back', async () => {
   expect(await refusalOf(net, elsewhere.community.motd('Back again'))).toBeNull()
   expect(bob.community.charter()?.motd).toBe('Back again')
 })
+
+it('the owner bans and mutes ops too, who are none any more then', async () => {
+  const net = new FakeNet()
+  const [alice, bob, carol] = (await gather(net, ['Alice', 'Bob', 'Carol'])) as [Member, Member, Member]
+  const { community } = alice
+  for (const act of [
+    () => community.op('Bob'),
+    () => community.op('Carol'),
+    () => community.mute('Carol'),
+    () => community.ban('Bob', { forMs: null, reason: 'loud' }),
+  ]) {
+    const done = act()
+    await net.pass(200)
+    await done
+  }
+  expect(bob.of('expelled')).toMatchObject([{ why: 'banned', by: 'Alice', reason: 'loud' }])
+  expect(carol.last('charter')).toMatchObject({ rank: 'member' })
+  expect(community.charter()).toMatchObject({ bans: [{ name: 'Bob' }], muted: [{ name: 'Carol' }] })
+})
