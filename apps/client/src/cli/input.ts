@@ -7,9 +7,13 @@ const lineBytesMax = 16_384
 /**
  * Reads one line, without its line break.
  * @returns also a stream of all that follows: it may be the same one
- * @throws UsageError when the line is too long for what it is
+ * @throws UsageError when the line is too long for what it is, and at a terminal
  */
-export async function readFirstLine(input: NodeJS.ReadableStream): Promise<{ line: string; rest: Readable }> {
+export async function readFirstLine(
+  input: NodeJS.ReadableStream & { isTTY?: boolean },
+): Promise<{ line: string; rest: Readable }> {
+  // It would be shown while it is typed.
+  if (input.isTTY) throw new UsageError('Stdin is a terminal: leave out the "-" and paste it when asked.')
   const stream = input as Readable
   let read = Buffer.alloc(0)
   for (;;) {

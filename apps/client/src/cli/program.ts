@@ -84,7 +84,7 @@ Examples:
 const sendHelp = `
 Sends TEXT, or all of stdin as one message, and ends when the relay has taken it:
 exit code 0 means that. It does not wait for people to be there, but with --to that
-person has to be.
+person has to be. Several at once under one name take turns, for up to 10 s.
 
 Examples:
   pychat send --invite-file team.invite --user ci "Build is green"

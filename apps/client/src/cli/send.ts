@@ -1,7 +1,9 @@
 // "pychat send": one message, or one for each line, from an argument or a pipe. Exit code 0 only when the relay has
 // taken all of it.
 import { createInterface } from 'node:readline'
+import { setTimeout as pause } from 'node:timers/promises'
 import type { View } from '@pychat/client-engine'
+import { exitCodes } from '../exit-codes.ts'
 import { sanitiseLine } from '../sanitise.ts'
 import { givenSettings, UsageError } from '../settings.ts'
 import { deliver } from './deliver.ts'
@@ -14,6 +16,9 @@ import { findWayIn } from './way-in.ts'
 
 /** More is a file, not a message. */
 const inputBytesMax = 262_144
+/** So long a bot waits for its own name. */
+const nameWaitMs = 10_000
+const nameLookMs = 700
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /** @throws UsageError, Cancelled */
@@ -40,22 +45,34 @@ export async function send(flags: SendFlags, argument: string | undefined, ports
     output: stderr,
   })
   for (const { code, text } of wayIn.notices) if (code === 'insecure') say(text)
-  const { community, state } = await enter(wayIn, { keep: flags.state, founds: false }, ports, say)
-  const { done, giveUp } = deliver({
-    community,
-    view: viewOf(flags),
-    texts,
-    timeoutMs: Number(flags.timeout) * 1000,
-    setTimer(ms, run) {
-      const timer = setTimeout(run, ms)
-      return () => clearTimeout(timer)
-    },
-    say,
-  })
-  for (const signal of signals) process.once(signal, giveUp)
-  const code = await done
-  await state.flush()
-  return code
+  const timeoutMs = Number(flags.timeout) * 1000
+  const nameFreeBy = performance.now() + Math.min(timeoutMs, nameWaitMs)
+  for (;;) {
+    const said: string[] = []
+    const { community, state } = await enter(wayIn, { keep: flags.state, founds: false }, ports, say)
+    const { done, giveUp } = deliver({
+      community,
+      view: viewOf(flags),
+      texts,
+      timeoutMs,
+      setTimer(ms, run) {
+        const timer = setTimeout(run, ms)
+        return () => clearTimeout(timer)
+      },
+      say: (sentence) => said.push(sentence),
+    })
+    for (const signal of signals) process.once(signal, giveUp)
+    const code = await done
+    for (const signal of signals) process.removeListener(signal, giveUp)
+    await state.flush()
+    // Mostly the same bot, sending something else: it is gone in a moment. Nothing was read or sent yet.
+    if (code === exitCodes.nameTaken && performance.now() < nameFreeBy) {
+      await pause(nameLookMs * (0.5 + Math.random()))
+      continue
+    }
+    for (const sentence of said) say(sentence)
+    return code
+  }
 }
 
 function viewOf({ channel, to }: SendFlags): View {

@@ -87,6 +87,17 @@ describe('pychat send', () => {
     await alice.until((event) => event['text'] === 'merged' && event['view'] === '#dev')
   }, 60_000)
 
+  it('waits for its name while the same bot sends something else', async () => {
+    const node = await startNode()
+    const alice = startChatter({ relay: node.url, ...room, user: 'Alice' })
+    await alice.until(({ type }) => type === 'ready')
+    const invite = ['--invite-file', inviteFile(node.url), '--user', 'ci']
+    const jobs = [1, 2, 3].map((job) => done(startPiped(['send', ...invite, `job ${job}`])))
+    for (const { code, stderr } of await Promise.all(jobs)) expect(code, stderr).toBe(0)
+    for (const job of [1, 2, 3]) await alice.until((event) => event['text'] === `job ${job}`)
+    expect(alice.events.filter((event) => event.type === 'message')).toHaveLength(3)
+  }, 60_000)
+
   it('never ends with 0 when the relay has not taken it', async () => {
     const node = await startNode()
     const invite = ['--invite-file', inviteFile(node.url)]
