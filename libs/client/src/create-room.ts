@@ -15,6 +15,7 @@ import {
   isAdmitted,
   isMuted,
   limits,
+  type MemberId,
   type RelayControl,
   type RelayControlOf,
   type SessionId,
@@ -63,6 +64,7 @@ export function createRoom(options: RoomOptions, link: RoomLink, ports: ClientPo
   /** Leaving for good. */
   let goodbye: Promise<void> | null = null
 
+  let mutedBefore: ReadonlySet<MemberId> = new Set()
   const own = createOwnProfile(keys, { name: options.username, away: options.away ?? null })
   const requests = createRequests({
     now,
@@ -83,11 +85,18 @@ export function createRoom(options: RoomOptions, link: RoomLink, ports: ClientPo
   const trust = createTrust(
     { room: keys.id, root: options.root, trusted: options.trusted },
     {
-      charter: (event) => emit('charter', event),
+      charter(event) {
+        // Who is muted loses what was on its way, and goes on behind it.
+        const { muted } = event.charter.rules
+        roster.noteGap(new Set([...mutedBefore, ...muted]))
+        mutedBefore = muted
+        emit('charter', event)
+      },
       refused: (event) => emit('charter-refused', event),
     },
     now,
   )
+  mutedBefore = trust.charter()?.rules.muted ?? mutedBefore
   const joining = createJoining({
     setTimer,
     jitter,

@@ -70,8 +70,8 @@ export type Roster = {
   find(session: SessionId): RosterEntry | undefined
   /** Who that is by a valid profile, without keeping anything; null without one. */
   look(member: Member): User | null
-  /** A gap in the room's log: any sender's counter may jump once. */
-  noteGap(): void
+  /** A gap in the room's log: any sender's counter may jump once. @param of these alone, for a reason of their own */
+  noteGap(of?: ReadonlySet<MemberId>): void
   /** The others, in the order in which they were seen. */
   users(): User[]
 }
@@ -206,8 +206,10 @@ export function createRoster(
       const { session, since } = member
       return { name, fingerprint, self: false, session, publicKey, memberId, boxKey, away, since }
     },
-    noteGap() {
-      for (const entries of [present, remembered]) for (const entry of entries.values()) entry.gapSeen = true
+    noteGap(of) {
+      for (const entries of [present, remembered]) {
+        for (const entry of entries.values()) if (!of || of.has(entry.memberId)) entry.gapSeen = true
+      }
     },
     users: () => [...present.values()].map(userOf),
   }

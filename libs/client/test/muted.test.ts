@@ -211,3 +211,21 @@ describe('a mute that the client knows of', () => {
     expect(opener.open(world.socket.frames[0] as Uint8Array)?.counter).toBe(2)
   })
 })
+
+it('is no gap for the others, who know that what a muted member had on its way was not taken', () => {
+  const key = keyOf('Bob')
+  const bob = new Person(room, 'Bob', 'Bob', key)
+  const rules = (version: number, muted: boolean) =>
+    pairOf({ owner, root: room.id, rules: { version }, ...(muted ? { muted: [key] } : {}) })
+  world.enter([bob.member], { charter: rules(1, false) })
+  world.deliver(bob.says('one'), 1)
+  world.tell({ t: 'charter', room: room.id, ...rules(2, true) })
+  world.deliver(bob.says('taken just before'), 2)
+  bob.counter += 2
+  world.tell({ t: 'charter', room: room.id, ...rules(3, false) })
+  world.deliver(bob.says('again'), 3)
+  expect(world.of('gap')).toEqual([])
+  bob.counter += 2
+  world.deliver(bob.says('later'), 4)
+  expect(world.of('gap')).toMatchObject([{ missed: 2 }])
+})
