@@ -357,11 +357,12 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
       if (error instanceof ProtocolError) return { ok: false, code: 'charter-invalid' }
       throw error
     }
+    // Who is put out hears first who signed that, and why.
+    tell(id, { t: 'charter', room: id, ...room.charter.charter.pair })
     for (const [session, member] of [...room.members]) {
       member.muted = isMutedIn(room.charter, member.member)
       if (isBannedIn(room.charter, member.member, options.now())) putOut(id, session, 'banned')
     }
-    tell(id, { t: 'charter', room: id, ...room.charter.charter.pair })
     return { ok: true }
   }
 

@@ -187,8 +187,9 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
   /** Brings what the room's charter says to bear on the members of this node. */
   function charterChanged(room: LocalRoom, control: Buffer | null): void {
     const members = [...room.members]
-    for (const [session, member] of members) apply(room, session, member)
+    // Who is put out hears first who signed that, and why.
     if (control !== null && members.length > 0) events.deliver(room.id, control, false)
+    for (const [session, member] of members) apply(room, session, member)
   }
 
   function apply(room: LocalRoom, session: SessionId, member: LocalMember): void {
