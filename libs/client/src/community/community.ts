@@ -201,10 +201,12 @@ export function createCommunity(options: CommunityOptions, ports: CommunityPorts
     arrived(before, carried) {
       const leaveChannels = channels.follow(moving.home.keys, carried)
       talks.look()
+      const isAbove = () => (law.current()?.rank ?? 'member') !== 'member'
+      if (isAbove()) knocking.watch(before.room, before.saying)
       return () => {
         leaveChannels()
-        if (law.current()?.rank === 'member') void before.room.leave()
-        else watch(before.room, before.saying)
+        if (isAbove()) watch(before.room, before.saying)
+        else void before.room.leave()
       }
     },
   })
