@@ -103,6 +103,8 @@ export function createInbox(
   let askedFor: Item | null = null
   /** Of the last `joined`, which told what the relay has of us there. */
   let joinedEpoch: Epoch | null = null
+  /** A newcomer reads what was said before it came. */
+  let isHistory = false
   let held = true
   let draining = false
 
@@ -189,7 +191,7 @@ export function createInbox(
     if (next) {
       if (looksUpSender(next)) return true
       page.shift()
-      take(next, false)
+      take(next, isHistory ? 'history' : 'log')
       return true
     }
     if (catchup.active) {
@@ -197,6 +199,7 @@ export function createInbox(
       const again = overflowed
       overflowed = false
       catchup.pageDone(again)
+      isHistory &&= catchup.active
       return true
     }
     if (overflowed) {
@@ -222,7 +225,7 @@ export function createInbox(
       case 'delivery': {
         const side = position.side(item.delivery)
         if (side === 'ahead' || side === 'elsewhere') return readLogFor(item)
-        if (side === 'next') take(item.delivery, true)
+        if (side === 'next') take(item.delivery, 'live')
         return true
       }
       case 'position': {
@@ -261,7 +264,7 @@ export function createInbox(
     return true
   }
 
-  function take(delivery: Heard, live: boolean) {
+  function take(delivery: Heard, from: 'live' | 'log' | 'history') {
     const { session } = delivery
     position.advance(delivery.frame)
     if (events.isOwn(session)) {
@@ -270,7 +273,7 @@ export function createInbox(
     }
     const sender = roster.find(session)
     if (!sender) events.unreadable({})
-    else opening.open(delivery, sender, live)
+    else opening.open(delivery, sender, from)
   }
 
   return {
@@ -285,13 +288,14 @@ export function createInbox(
       opening.entered()
       if (position.place() === null && history && at.seq > 0) {
         position.move(nowhere)
+        isHistory = true
         catchup.begin()
       } else if (position.place() === null) position.move(at)
       else if (position.side(at) !== 'here') {
         catchup.beginAsked(join)
         // A later page may have been read for somebody else a moment ago: they have to reach this place all the same.
         push({ kind: 'position', place: at })
-      }
+      } else isHistory = false
     },
     receive(bytes) {
       const delivery = decoded(bytes)

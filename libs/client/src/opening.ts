@@ -13,8 +13,11 @@ export type OpeningEvents = {
 }
 
 export type Opening = {
-  /** @param delivery has just taken its place  @param live it came by itself, not from the log */
-  open(delivery: Delivery, sender: RosterEntry, live: boolean): void
+  /**
+   * @param delivery has just taken its place
+   * @param from by itself, from the log, or from before this client came: then nothing of it can be missing
+   */
+  open(delivery: Delivery, sender: RosterEntry, from: 'live' | 'log' | 'history'): void
   /** Another connection: a fork may be told again. */
   entered(): void
 }
@@ -25,7 +28,7 @@ export function createOpening(position: Position, events: OpeningEvents): Openin
     entered() {
       forkTold = false
     },
-    open(delivery, sender, live) {
+    open(delivery, sender, from) {
       const counter = readUint64(delivery.frame, frameOffsets.counter)
       if (counter <= sender.lastCounter) {
         // Where the log broke off, senders repeat what may be lost; without a break it is a replay.
@@ -38,7 +41,7 @@ export function createOpening(position: Position, events: OpeningEvents): Openin
         return
       }
       const missed = sender.lastCounter === 0 ? 0 : counter - sender.lastCounter - 1
-      if (missed > 0 && !sender.gapSeen) events.gap({ missed })
+      if (missed > 0 && !sender.gapSeen && from !== 'history') events.gap({ missed })
       sender.lastCounter = counter
       sender.heardAtBreak = position.breaks()
       sender.gapSeen = false
@@ -49,7 +52,16 @@ export function createOpening(position: Position, events: OpeningEvents): Openin
       const { epoch, seq, at } = delivery
       const { name, session, publicKey, memberId, fingerprint } = sender
       const who = { from: name, session, publicKey, memberId, fingerprint }
-      const origin = { ...who, epoch, seq, counter, at, sentAt: opened.sentAt, live, own: false }
+      const origin = {
+        ...who,
+        epoch,
+        seq,
+        counter,
+        at,
+        sentAt: opened.sentAt,
+        live: from === 'live',
+        own: false,
+      }
       events.said(origin, opened.kind, opened.body)
     },
   }

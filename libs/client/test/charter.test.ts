@@ -317,6 +317,21 @@ describe('what was said before a newcomer came', () => {
     expect(world.of('gap')).toMatchObject([{ missed: 2 }])
   })
 
+  it('has no holes of its own, where a sender was muted, say; what comes afterwards has', () => {
+    const speaker = bob()
+    const [one, , three] = ['1', '2', '3'].map((text) => speaker.says(text)) as [
+      Uint8Array,
+      Uint8Array,
+      Uint8Array,
+    ]
+    const [, five] = ['4', '5'].map((text) => speaker.says(text)) as [Uint8Array, Uint8Array]
+    world.enter([speaker.member], { charter: pairOf({ owner, root, rules: { history: true } }), seq: 2 })
+    world.answerLog([one, three], { epoch: epochA, seq: 0 })
+    expect([world.texts(), world.of('gap')]).toEqual([['Bob: 1', 'Bob: 3'], []])
+    world.deliver(five, 3)
+    expect(world.of('gap')).toMatchObject([{ missed: 1 }])
+  })
+
   it('is asked for again when the connection was lost before it came', () => {
     const speaker = bob()
     const pair = pairOf({ owner, root, rules: { history: true } })
