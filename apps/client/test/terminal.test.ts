@@ -1,9 +1,12 @@
 // The real program in a pseudo-terminal, its screen rendered: questions, drafts, signals, and a safe terminal.
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { endAll, startNode } from './e2e/processes.ts'
 import { type FakeRelay, startFakeRelay } from './fake-relay.ts'
 import { hostile } from './hostile-strings.ts'
 import { endPrograms, startInTerminal, startPiped } from './program.ts'
+
+// Each starts whole programs, which takes its time on a busy machine.
+vi.setConfig({ testTimeout: 60_000 })
 
 let relay: FakeRelay
 let url: string

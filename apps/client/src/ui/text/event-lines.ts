@@ -30,6 +30,7 @@ const warningNotices: ReadonlySet<string> = new Set([
 /** Our own sentences are far below; what they quote may be longer. */
 const noticeCharactersMax = 16_000
 const noticeLinesMax = 100
+const sameEventMs = 5000
 
 /** @returns whole lines without the last newline, or null for an event that has nothing new to show */
 export type EventLines = (event: ScreenEvent) => string | null
@@ -43,6 +44,8 @@ export function createEventLines(paint: Paint, mixed: boolean, now: () => Date):
   let shownDay = say.day(now())
   let current = 'room'
   const quietViews = new Set<string>()
+  /** Who was just told to be put out, and when: their leaving needs no second line. */
+  const putOut = new Map<string, number>()
 
   const quiet = (text: string) => paint.style('quiet', text)
   const warn = (text: string) => paint.style('warning', text)
@@ -110,6 +113,7 @@ export function createEventLines(paint: Paint, mixed: boolean, now: () => Date):
       case 'joined':
         return quiet(told(`${label(event.view)}${say.name(event.user)} joined.`))
       case 'left':
+        if (now().getTime() - (putOut.get(event.user) ?? 0) < sameEventMs && event.why !== 'left') return null
         return quiet(told(`${label(event.view)}${say.leftText(event)}`))
       case 'renamed':
         return renamed(event)
@@ -136,6 +140,10 @@ export function createEventLines(paint: Paint, mixed: boolean, now: () => Date):
       case 'offered':
         return warn(told(`${say.name(event.from)} offers you this room: /transfer accept takes it.`))
       case 'act':
+        if (event.what === 'kick' || event.what === 'ban') {
+          if (putOut.size > 100) putOut.clear()
+          putOut.set(event.target, now().getTime())
+        }
         return quiet(told(say.actText(event, now())))
       case 'expelled':
         return warn(told(say.expelledText(event)))

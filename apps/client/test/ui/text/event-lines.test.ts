@@ -152,6 +152,16 @@ describe('other events', () => {
     ])
   })
 
+  it('tell once that somebody was put out', () => {
+    const linesOf = lines()
+    const act = { type: 'act', what: 'kick', target: 'Eve', by: 'Alice', reason: '', until: null } as const
+    expect(linesOf(act)).toBe('10:15 * Alice kicked Eve.')
+    expect(linesOf({ type: 'left', view: 'room', user: 'Eve', why: 'kicked', by: 'Alice' })).toBe(null)
+    expect(linesOf({ type: 'left', view: 'room', user: 'Bob', why: 'kicked', by: 'Alice' })).toContain(
+      'Bob was kicked',
+    )
+  })
+
   it('tell of a connection once, however often it is tried', () => {
     const linesOf = lines()
     const offline = { type: 'state', state: 'offline', text: 'Nothing answers.' } as const
