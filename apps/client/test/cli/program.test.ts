@@ -149,6 +149,15 @@ describe('recovering a key', () => {
   })
 })
 
+it('chats without a state folder that can be used, and says what that means', async () => {
+  const file = join(temporaryFolder(), 'file')
+  writeFileSync(file, '')
+  const flags = ['--server', 'x', '--user', 'y', '--relay', 'ws://127.0.0.1:9', '--plain']
+  const { code, stdout } = await run(flags, { PYCHAT_PIN: pin, PYCHAT_STATE_DIR: join(file, 'state') })
+  expect(stdout).toMatch(/cannot be used \(ENOTDIR\).* This time nothing is kept, and people see a new key/)
+  expect(code).toBe(exitCodes.unreachable)
+}, 30_000)
+
 it('keeps nothing with --no-state', async () => {
   const folder = join(temporaryFolder(), 'state')
   await run(['--no-state', '--server', 'x', '--user', 'y', '--relay', 'ws://127.0.0.1:9', '--plain'], {
