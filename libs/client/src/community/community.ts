@@ -136,9 +136,9 @@ export function createCommunity(options: CommunityOptions, ports: CommunityPorts
     ...{ now, setTimer, emit },
     parent: () => (ended ? null : homeRoom()),
     enter: (keys) => enter(keys, null, false),
-    conversation: (view, lost) =>
+    conversation: (view, why) =>
       createConversation(view, {
-        ...conversationPorts(lost),
+        ...conversationPorts((_id, left) => why(left)),
         mayShow: (origin) => !law.isHidden(origin.memberId),
         isMoving: () => false,
       }),

@@ -46,6 +46,8 @@ export type Conversation = {
   retry(id: number): void
   /** Accepted and not acknowledged, oldest first. */
   pending(): { view: View; id: number; text: string; sentAt: number }[]
+  /** Texts that a room has, and has not acknowledged. */
+  handed(): number
   people(): Person[]
   /** Shows people and messages; before, all is kept back but what concerns own texts. Safe to repeat. */
   show(): void
@@ -309,6 +311,7 @@ export function createConversation(firstView: View, ports: ConversationPorts): C
       [...items.values()]
         .filter((item) => !item.failed)
         .map(({ id, text, sentAt }) => ({ view, id, text, sentAt })),
+    handed: () => [...items.values()].filter(({ at }) => at !== null).length,
     people: () => attendance.people(users(), isMoving()),
     show,
     wait(sentence) {

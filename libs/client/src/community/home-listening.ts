@@ -186,7 +186,9 @@ export function createHomeListening(parts: HomeParts, ports: HomePorts): HomeLis
       })
       on('ended', ({ code, sentence }) => {
         if (code === 'banned' && !wasExpelled) expelled('banned')
-        ports.ended(code, sentence)
+        const isPutOut = code === 'kicked' || code === 'banned'
+        const isSigned = isPutOut && whyPutOut(ports.self(), code).by !== null
+        ports.ended(code, isPutOut && !isSigned ? unsignedSentence : sentence)
       })
       // The room before may still say something to those who were in it.
       room.on('body', (event) => body(home, event))
@@ -206,6 +208,9 @@ export function createHomeListening(parts: HomeParts, ports: HomePorts): HomeLis
 function ignore(error: unknown): void {
   if (!(error instanceof ChatRefusal)) throw error
 }
+
+const unsignedSentence =
+  'The relay put you out, and shows nothing signed by somebody with the right to it; ask the owner another way.'
 
 const refusedSentences = {
   old: 'The relay showed rules of this room that are out of date; this client keeps to the newer ones that it knows, and gives them back.',

@@ -8,14 +8,16 @@ import { ChatRefusal } from '../chat-refusal.ts'
 import type { ClientPorts } from '../ports.ts'
 import type { Room } from '../room.ts'
 import type { User } from '../room-events.ts'
+import type { Why } from './attendance.ts'
 import type { Conversation, Emit } from './conversation.ts'
 import type { View } from './types.ts'
 import { viewKey } from './view.ts'
 
 /** Conversations that others began and said nothing in; the oldest makes room. */
 const silentMax = 16
-/** What was acknowledged so shortly before somebody was lost may not have reached them. */
-const doubtMs = 60_000
+/** What was acknowledged so shortly before somebody left, or was lost, may not have reached them. */
+const leftDoubtMs = 1000
+const lostDoubtMs = 60_000
 /** Shortest time between two calls for one conversation. */
 const callAgainMs = 15_000
 /** In a quiet room nobody tells that somebody has gone: a call without an answer for so long has failed. */
@@ -65,7 +67,7 @@ export type PrivatePorts = Pick<ClientPorts, 'now' | 'setTimer'> & {
   /** The room where people are called; null when there is none now. */
   parent(): Room | null
   enter(keys: RoomKeys): Room
-  conversation(view: View, lost: () => { reason?: string }): Conversation
+  conversation(view: View, whyLeft: (why: Why) => { reason?: string }): Conversation
   isHidden(id: MemberId): boolean
 }
 
@@ -94,7 +96,7 @@ export function createPrivateTalks(ports: PrivatePorts): PrivateTalks {
       peer: peerOf(user),
       parent,
       room,
-      conversation: ports.conversation(view, () => lostReason(talk)),
+      conversation: ports.conversation(view, (why) => leftReason(talk, why)),
       opened: false,
       calledAt: null,
       waitingSince: null,
@@ -233,9 +235,9 @@ export function createPrivateTalks(ports: PrivatePorts): PrivateTalks {
     void talk.room.leave()
   }
 
-  function lostReason(talk: Talk): { reason?: string } {
-    const since = ports.now() - doubtMs
-    const count = talk.unheard.filter((at) => at >= since).length
+  function leftReason(talk: Talk, why: Why): { reason?: string } {
+    const since = ports.now() - (why === 'left' ? leftDoubtMs : lostDoubtMs)
+    const count = talk.unheard.filter((at) => at >= since).length + talk.conversation.handed()
     talk.unheard = []
     if (count === 0) return {}
     const which = count === 1 ? 'The last message' : `The last ${count} messages`

@@ -54,6 +54,8 @@ export class FakeNet {
   readonly halls = new Map<RoomId, Hall>()
   /** What a lying relay hides from its nodes: rules are told, not kept to. */
   enforces = true
+  /** Rooms of more members are large: nobody is told who comes and goes, and a roster is what was heard. */
+  quietAbove = 256
   #timers: { at: number; fn: () => void }[] = []
   #queue: (() => void)[] = []
 
@@ -210,7 +212,9 @@ export class FakeRoom implements Room {
   get hall() {
     return this.client.net.hall(this.keys.id)
   }
-  readonly quiet = false
+  get quiet(): boolean {
+    return this.hall.members.size > this.client.net.quietAbove
+  }
   get count() {
     return this.hall.members.size
   }
@@ -260,7 +264,7 @@ export class FakeRoom implements Room {
     const now = new Map(
       [...hall.members.values()].filter((m) => m !== this).map((m) => [m.session, m.self()]),
     )
-    for (const [other, user] of now) this.#see(other, user, !this.#everReady)
+    for (const [other, user] of now) if (!this.quiet) this.#see(other, user, !this.#everReady)
     for (const other of [...this.#present]) if (!now.has(other)) this.#gone(other, 'lost')
     if (!isBack) for (const other of hall.members.values()) if (other !== this) other.hearArrival(this)
     const first = !this.#everReady
@@ -270,7 +274,7 @@ export class FakeRoom implements Room {
       user: this.name,
       users: this.users(),
       count: this.count,
-      quiet: false,
+      quiet: this.quiet,
       alone: hall.members.size === 1,
       first,
       charter: has,
@@ -289,6 +293,7 @@ export class FakeRoom implements Room {
   }
   hearArrival(who: FakeRoom): void {
     this.client.net.later(() => {
+      if (this.quiet) return
       if (this.inside && this.hall.members.has(who.session)) this.#see(who.session, who.self(), false)
     })
   }
@@ -360,6 +365,7 @@ export class FakeRoom implements Room {
       const own = entry.session === this.session
       if (!own && !this.#known.has(entry.session))
         this.#known.set(entry.session, { ...entry.user, self: false })
+      if (!own && this.quiet) this.#present.add(entry.session)
       const { user, session, seq, kind, body, at, id } = entry
       const origin = {
         from: user.name,
@@ -392,9 +398,14 @@ export class FakeRoom implements Room {
   find(session: SessionId): User | null {
     return session === this.session ? this.self() : (this.#known.get(session) ?? null)
   }
-  async page() {
+  async page(after: string | null) {
     if (!this.inside) throw new ChatRefusal('offline', 'offline')
-    return { users: this.users(), count: this.count, next: null }
+    if (!this.quiet) return { users: this.users(), count: this.count, next: null }
+    // Two of them on each page, in the order in which they came.
+    const all = [...this.hall.members.values()].map((member) => ({ ...member.self(), self: member === this }))
+    const from = Number(after ?? '0')
+    const next = from + 2 < all.length ? String(from + 2) : null
+    return { users: all.slice(from, from + 2), count: this.count, next }
   }
   position() {
     return this.#seq === null ? null : { epoch, seq: this.#seq }

@@ -182,3 +182,17 @@ it('a crowd of calls that say nothing costs a few rooms', async () => {
   }
   expect(alice.client.rooms().length).toBeLessThanOrEqual(1 + 16)
 })
+
+it('counts what was on its way when the other one left by wish, and nothing of before', async () => {
+  const { net, alice, bob } = await trio()
+  await alice.community.open(toward('Bob'))
+  alice.community.send(toward('Bob'), 'in time')
+  await net.pass(5000)
+  await bob.community.stop()
+  alice.community.send(toward('Bob'), 'a moment late')
+  await net.pass(100)
+  const left = alice.of('left').filter(({ view }) => view.kind === 'private')
+  expect(left).toEqual([
+    expect.objectContaining({ why: 'left', reason: 'The last message may not have reached Bob.' }),
+  ])
+})
