@@ -5,8 +5,9 @@ import type { Arguments } from '../commands/parse.ts'
 import { type CommandName, findCommand } from '../commands/table.ts'
 import { sanitiseName } from '../sanitise.ts'
 import type { Confirm } from './confirm.ts'
-import type { ChatEvent, ErrorCode, NoticeCode } from './events.ts'
+import type { ChatEvent } from './events.ts'
 import type { Outgoing } from './outgoing.ts'
+import type { Stage } from './stage.ts'
 import { keyOf, memberOf, untilTime, viewLabel } from './translate.ts'
 
 const usersOnPage = 50
@@ -17,24 +18,10 @@ export type Invitation = { line: string; qr: string }
 export type ActionPorts = {
   community: Community
   outgoing: Outgoing
+  stage: Stage
   confirm: Confirm
-  /** Shown wherever the person is. */
-  tell(event: ChatEvent): void
-  /** Own name and rank now, as far as they are known. */
-  self(): { name: string; rank: Rank }
-  current(): View
-  goTo(view: View): void
-  /** By number, label or name; null: no such conversation. */
-  findView(typed: string): View | null
-  nextWithNews(): View | null
-  /** So many people that not everybody is known here. */
-  quiet(view: View): boolean
-  unread(view: View): number
-  /** Who wrote privately last. */
-  lastPrivate(): string | null
   say(view: View, text: string): void
   invitation(): Invitation | null
-  showQr(text: string): void
   quit(): void
 }
 
@@ -52,14 +39,14 @@ function sentenceOf(problem: unknown): string {
 }
 
 export function createActions(ports: ActionPorts): Actions {
-  const { community, outgoing, confirm, tell } = ports
-  const notice = (code: NoticeCode, text: string) => tell({ type: 'notice', code, text })
+  const { community, outgoing, confirm, stage } = ports
+  const { error, notice } = stage
+  const tell = (event: ChatEvent) => stage.tell(null, event)
   const done = (text: string) => notice('done', text)
-  const error = (code: ErrorCode, text: string) => tell({ type: 'error', code, text })
 
   async function users(page: number): Promise<void> {
-    const view = ports.current()
-    const { people, count, more } = await pageOf(community, view, page, ports.quiet(view))
+    const view = stage.here()
+    const { people, count, more } = await pageOf(community, view, page, stage.quiet(view))
     const members = people.map(memberOf)
     const users = members.map(({ name }) => name)
     tell({ type: 'users', view: viewLabel(view), users, members, count, page, more })
@@ -82,7 +69,7 @@ export function createActions(ports: ActionPorts): Actions {
     if (rules === null) done('This room has no owner and no rules yet.')
     else {
       const { motd, lock, limit, history } = rules
-      tell({ type: 'charter', motd, rank: ports.self().rank, lock, limit, history, changed: [], by: null })
+      tell({ type: 'charter', motd, rank: stage.self.rank, lock, limit, history, changed: [], by: null })
     }
   }
   function bans(): void {
@@ -121,18 +108,18 @@ export function createActions(ports: ActionPorts): Actions {
   }
   async function msg(name: string, text: string | undefined): Promise<void> {
     const view = await community.open({ kind: 'private', user: name })
-    if (text === undefined) ports.goTo(view)
+    if (text === undefined) stage.goTo(view)
     else ports.say(view, text)
   }
   async function part(typed: string | undefined): Promise<void> {
-    const view = typed === undefined ? ports.current() : ports.findView(typed)
+    const view = typed === undefined ? stage.here() : stage.findView(typed)
     if (view === null) return error('not-done', noView(typed ?? ''))
     if (view.kind === 'room') return error('not-done', 'This is the room itself: /quit leaves it.')
     await community.close(view)
   }
   function go(typed: string | undefined): void {
-    const view = typed === undefined ? ports.nextWithNews() : ports.findView(typed)
-    if (view) ports.goTo(view)
+    const view = typed === undefined ? stage.nextWithNews() : stage.findView(typed)
+    if (view) stage.goTo(view)
     else if (typed === undefined) done('Nothing is unread.')
     else error('not-done', noView(typed))
   }
@@ -145,7 +132,7 @@ export function createActions(ports: ActionPorts): Actions {
     const invitation = ports.invitation()
     if (invitation === null) error('not-done', 'No invite can be made here.')
     else {
-      if (invitation.qr !== '') ports.showQr(invitation.qr)
+      if (invitation.qr !== '') stage.show({ type: 'qr', text: invitation.qr })
       tell({ type: 'invite', line: invitation.line })
     }
   }
@@ -164,7 +151,7 @@ export function createActions(ports: ActionPorts): Actions {
     help: ({ command = '' }) => notice('help', helpText(command)),
     msg: ({ name = '', text }) => msg(name, text),
     reply({ text = '' }) {
-      const to = ports.lastPrivate()
+      const to = stage.lastPrivate()
       return to === null
         ? error('not-done', 'Nobody has written to you privately yet: /msg NAME TEXT begins.')
         : msg(to, text)
@@ -185,14 +172,14 @@ export function createActions(ports: ActionPorts): Actions {
       done('You are shown as here again.')
     },
     async join({ channel = '' }) {
-      ports.goTo(await community.open({ kind: 'channel', name: channel }))
+      stage.goTo(await community.open({ kind: 'channel', name: channel }))
     },
     part: ({ view }) => part(view),
     channels() {
       const open = new Set(community.views().map(keyOf))
       const channels = community.channels().map((name) => {
         const view: View = { kind: 'channel', name }
-        return { channel: `#${name}`, open: open.has(keyOf(view)), unread: ports.unread(view) }
+        return { channel: `#${name}`, open: open.has(keyOf(view)), unread: stage.unread(view) }
       })
       tell({ type: 'channels', channels })
     },
@@ -223,7 +210,7 @@ export function createActions(ports: ActionPorts): Actions {
 
   function allowed(needed: Rank, usage: string): boolean {
     // A room without rules is nobody's yet: who may make them is not for us to say.
-    if (community.charter() === null || ladder[ports.self().rank] >= ladder[needed]) return true
+    if (community.charter() === null || ladder[stage.self.rank] >= ladder[needed]) return true
     const who = needed === 'owner' ? 'the owner' : 'the owner and ops'
     error('not-done', `${usage} is for ${who}.`)
     return false

@@ -1,16 +1,16 @@
 // A chat from the first connection to the exit code: turns the community's events into the screen's, and typed lines
 // into messages and commands. It draws nothing and knows no socket.
 import { randomBytes } from 'node:crypto'
-import type { Community, InviteParts, Rank, View } from '@pychat/client-engine'
+import { ChatRefusal, type Community, type InviteParts, type View } from '@pychat/client-engine'
 import { readLine } from '../commands/parse.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { createActions, type Invitation, orderedCommands } from './actions.ts'
 import { createConfirm } from './confirm.ts'
-import * as talks from './conversations.ts'
-import { type ChatEvent, type ErrorCode, eventsSchema, type NoticeCode } from './events.ts'
+import { eventsSchema } from './events.ts'
 import { createLeaving } from './leaving.ts'
 import { createOutgoing } from './outgoing.ts'
-import type { Screen, ScreenEvent, Status } from './screen.ts'
+import type { Screen, Sources } from './screen.ts'
+import { createStage } from './stage.ts'
 import { keyOf, translate, viewLabel } from './translate.ts'
 import { createTypedLines } from './typed.ts'
 
@@ -43,83 +43,18 @@ function setTimer(ms: number, run: () => void): () => void {
 export function runChat(options: ChatOptions, screen: Screen, community: Community): Promise<number> {
   return new Promise((resolve) => {
     const startedAt = Date.now()
-    const views = new Map<string, View>([[talks.roomKey, { kind: 'room' }]])
-    const counts = new Map<string, { count: number; quiet: boolean }>()
-    const self: { name: string; rank: Rank; away: boolean } = { name: '', rank: 'member', away: false }
-    let conversations = talks.createConversations(screen.mixed)
-    let connection: Pick<Status, 'connection' | 'retryAt'> = { connection: 'connecting', retryAt: null }
-    let lastPrivate: string | null = null
     let tries = 0
     let wasReady = false
     let over = false
+    /** Commands that nobody waits for. */
     let doing = 0
-    let unreadable = 0
-    let unreadableTimer: (() => void) | null = null
 
-    // What is told and shown.
-
-    const tellAll = (event: ChatEvent) => tell(null, event)
-    const notice = (code: NoticeCode, text: string) => tellAll({ type: 'notice', code, text })
-    const error = (code: ErrorCode, text: string) => tellAll({ type: 'error', code, text })
-    function tell(key: string | null, event: ChatEvent) {
-      follow(key, event)
-      const told = talks.tell(conversations, key, event)
-      apply(told)
-      if (event.type === 'message' && !event.own) screen.heard(event, told.calls)
-    }
-    function apply(told: talks.Told) {
-      conversations = told.conversations
-      for (const event of told.show) show(event)
-      refresh()
-    }
-    function show(event: ScreenEvent) {
-      screen.show(event)
-    }
-    function refresh() {
-      if (!over) screen.status(status())
-    }
-    function status(): Status {
-      const { current } = conversations
-      const view = views.get(current)
-      const lines = outgoing.list().map(({ id, view: to, text, state, note }) => {
-        const label = keyOf(to) === current ? null : viewLabel(to)
-        return { id, label, text, state, note }
-      })
-      return {
-        key: current,
-        prompt: promptOf(view, options.server),
-        views: talks.viewLines(conversations),
-        pending: lines,
-        people: view?.kind === 'private' ? null : (counts.get(current)?.count ?? null),
-        ...connection,
-        rank: self.rank,
-        away: self.away,
-      }
-    }
-
-    // What follows from an event for the things above.
-
-    function follow(key: string | null, event: ChatEvent) {
-      const counted = key === null ? undefined : counts.get(key)
-      if (event.type === 'message') {
-        if (event.own && event.id !== undefined) outgoing.sent(event.id)
-        if (!event.own && event.view.startsWith('@')) lastPrivate = event.from
-      } else if (event.type === 'joined' && counted && !counted.quiet) counted.count += 1
-      else if (event.type === 'left' && counted && !counted.quiet) counted.count -= 1
-      else if (event.type === 'count' && key !== null)
-        counts.set(key, { count: event.count, quiet: event.quiet })
-      else if (event.type === 'charter') self.rank = event.rank
-    }
-    function opened(view: View) {
-      const key = keyOf(view)
-      views.set(key, view)
-      conversations = talks.open(conversations, key, viewLabel(view))
-    }
-
+    const stage = createStage(screen, options.server, () => outgoing.list())
+    const { notice, error } = stage
     const outgoing = createOutgoing({
       now: () => Date.now(),
       setTimer,
-      changed: refresh,
+      changed: stage.refresh,
       late: ({ text }) => notice('not-sent-yet', `Not sent yet: ${oneLine(text)}`),
     })
     const typed = createTypedLines({
@@ -128,6 +63,7 @@ export function runChat(options: ChatOptions, screen: Screen, community: Communi
       full: (full) => (full ? screen.pause() : screen.resume()),
       settled: () => leaving.progress(),
     })
+    const failures = () => outgoing.list().filter(({ state }) => state === 'failed').length
     const leaving = createLeaving({
       unsent: () => community.pending().length + failures() + typed.waiting(),
       underWay: () => community.pending().length + typed.waiting() + (typed.idle() ? 0 : 1) + doing,
@@ -143,12 +79,21 @@ export function runChat(options: ChatOptions, screen: Screen, community: Communi
       },
       finish,
     })
-    const failures = () => outgoing.list().filter(({ state }) => state === 'failed').length
+    const unreadable = createUnreadable((text) => notice('unreadable', text))
+    const act = createActions({
+      ...{ community, outgoing, stage },
+      confirm: createConfirm(() => Date.now(), randomBytes),
+      say,
+      invitation: () => options.invitation(community.invite()),
+      quit: leaving.quit,
+    })
+
     function finish(code: number) {
       if (over) return
       over = true
+      stage.end()
       outgoing.stop()
-      unreadableTimer?.()
+      unreadable.stop()
       for (const signal of signals) process.removeListener(signal, leaving.now)
       void community.stop().then(() => {
         screen.close()
@@ -158,63 +103,18 @@ export function runChat(options: ChatOptions, screen: Screen, community: Communi
 
     // What is typed.
 
-    const here = (): View => views.get(conversations.current) ?? { kind: 'room' }
-    function goTo(view: View) {
-      opened(view)
-      apply(talks.goTo(conversations, keyOf(view)))
-    }
-    function viewAt(number: number): View | null {
-      const line = conversations.all[number - 1]
-      return (line && views.get(line.key)) ?? null
-    }
-    function findView(text: string): View | null {
-      const wanted = text.trim()
-      if (/^\d{1,3}$/.test(wanted)) return viewAt(Number(wanted))
-      if (wanted.toLowerCase() === 'room') return { kind: 'room' }
-      const guesses: View[] = wanted.startsWith('#')
-        ? [{ kind: 'channel', name: wanted.slice(1) }]
-        : [
-            { kind: 'private', user: wanted.replace(/^@/, '') },
-            { kind: 'channel', name: wanted },
-          ]
-      for (const guess of guesses) {
-        const known = views.get(keyOf(guess))
-        if (known && talks.find(conversations, keyOf(guess))) return known
+    function say(view: View, text: string) {
+      try {
+        community.send(view, text)
+      } catch (problem) {
+        if (!(problem instanceof ChatRefusal)) throw problem
+        error('not-done', problem.sentence)
       }
-      return null
-    }
-    function nextWithNews(): View | null {
-      const key = talks.nextWithNews(conversations)
-      return key === null ? null : (views.get(key) ?? null)
-    }
-    const act = createActions({
-      community,
-      outgoing,
-      confirm: createConfirm(() => Date.now(), randomBytes),
-      tell: tellAll,
-      self: () => self,
-      current: here,
-      goTo,
-      findView,
-      nextWithNews,
-      quiet: (view) => counts.get(keyOf(view))?.quiet ?? false,
-      unread: (view) => talks.find(conversations, keyOf(view))?.unread ?? 0,
-      lastPrivate: () => lastPrivate,
-      say: (view, text) => void community.send(view, text),
-      invitation: () => options.invitation(community.invite()),
-      showQr: (text) => show({ type: 'qr', text }),
-      quit: leaving.quit,
-    })
-    const others = () => community.people({ kind: 'room' }).filter((person) => !person.self)
-    function names(): string[] {
-      const rules = community.charter()
-      const listed = [...(rules?.bans ?? []), ...(rules?.muted ?? [])]
-      return [...others(), ...listed].map(({ name }) => name)
     }
     function take(line: string): Promise<void> | null {
-      const meant = readLine(line, line.startsWith('/') ? names() : [])
+      const meant = readLine(line, line.startsWith('/') ? knownNames(community) : [])
       if (meant.kind === 'mistake') error('bad-command', meant.text)
-      else if (meant.kind === 'text') community.send(here(), meant.text)
+      else if (meant.kind === 'text') say(stage.here(), meant.text)
       else if (meant.kind === 'command') {
         const run = Promise.resolve(act(meant.name, meant.given))
         if (orderedCommands.has(meant.name)) return run
@@ -226,17 +126,20 @@ export function runChat(options: ChatOptions, screen: Screen, community: Communi
       }
       return null
     }
-    function sources() {
-      const { speakers = [] } = talks.find(conversations, conversations.current) ?? {}
-      const present = [...community.people(here()), ...others()].filter((person) => !person.self)
-      const all = present.map(({ name }) => name)
-      const spoke = speakers.filter((name) => all.includes(name))
+    function sources(): Sources {
+      const present = [...community.people(stage.here()), ...community.people({ kind: 'room' })]
+      const all = new Set(present.filter((person) => !person.self).map(({ name }) => name))
+      const spoke = stage.speakers().filter((name) => all.has(name))
       return { names: [...new Set([...spoke, ...all])], channels: community.channels() }
     }
 
     // What happens.
 
-    translate(community, tell, () => self.name)
+    // Before anybody else hears of it: what is sent is not pending any more.
+    community.on('message', ({ own, id }) => {
+      if (own && id !== undefined) outgoing.sent(id)
+    })
+    translate(community, stage.tell, () => stage.self.name)
     community.on('pending', ({ view, id, text, waiting }) => outgoing.pending(view, id, text, waiting))
     community.on('failed', ({ view, id, text, reason, retry }) => {
       outgoing.failed(view, id, text, reason)
@@ -249,9 +152,8 @@ export function runChat(options: ChatOptions, screen: Screen, community: Communi
       leaving.progress()
     })
     community.on('state', ({ state, detail: text, retryInMs }) => {
-      const retryAt = retryInMs === undefined ? null : Date.now() + retryInMs
-      connection = { connection: state, retryAt }
-      tellAll({ type: 'state', state, text, ...(retryInMs === undefined ? {} : { retryInMs }) })
+      stage.connection(state, retryInMs === undefined ? null : Date.now() + retryInMs)
+      stage.tell(null, { type: 'state', state, text, ...(retryInMs === undefined ? {} : { retryInMs }) })
       if (state !== 'offline' || wasReady) return
       tries += 1
       if (Date.now() - startedAt + (retryInMs ?? 0) > firstConnectMs || tries >= firstTriesMax) {
@@ -261,67 +163,33 @@ export function runChat(options: ChatOptions, screen: Screen, community: Communi
     })
     community.on('ready', ({ view, room, user, users: people, count, quiet, alone, first }) => {
       const key = keyOf(view)
-      counts.set(key, { count, quiet })
-      opened(view)
+      stage.entered(view, count, quiet)
       const users = people.map(({ name }) => name)
       if (view.kind === 'room') {
-        self.name = user
-        if (first) {
-          tell(key, { type: 'ready', schema: eventsSchema, room, user, users, count })
-          if (alone) notice('alone', aloneText(room, options.pinSentence))
-        }
+        stage.self.name = user
+        if (first) stage.tell(key, { type: 'ready', schema: eventsSchema, room, user, users, count })
+        if (first && alone) notice('alone', aloneText(room, options.pinSentence))
         wasReady = true
-      } else if (first) tell(key, { type: 'entered', view: viewLabel(view), room, users, count })
-      refresh()
+      } else if (first) stage.tell(key, { type: 'entered', view: viewLabel(view), room, users, count })
+      stage.refresh()
       typed.pump()
       leaving.progress()
     })
     community.on('opened', ({ view }) => {
-      opened(view)
-      tellAll({ type: 'opened', view: viewLabel(view) })
+      stage.opened(view)
+      stage.tell(null, { type: 'opened', view: viewLabel(view) })
     })
-    community.on('closed', ({ view, reason }) => {
-      const key = keyOf(view)
-      const wasHere = conversations.current === key
-      tellAll({ type: 'closed', view: viewLabel(view), reason })
-      conversations = talks.close(conversations, key)
-      views.delete(key)
-      counts.delete(key)
-      if (wasHere) apply(talks.goTo(conversations, talks.roomKey))
-      refresh()
-    })
-    community.on('renamed', ({ view, from, to }) => {
-      const key = keyOf(view)
-      if (view.kind === 'room' && from === self.name) self.name = to
-      tell(key, { type: 'renamed', view: viewLabel(view), from, to })
-      if (view.kind !== 'private') return
-      const renamed: View = { kind: 'private', user: to }
-      conversations = talks.rename(conversations, key, keyOf(renamed), viewLabel(renamed))
-      views.delete(key)
-      views.set(keyOf(renamed), renamed)
-      screen.renamed(key, keyOf(renamed))
-      refresh()
-    })
+    community.on('closed', ({ view, reason }) => stage.closed(view, reason))
+    community.on('renamed', ({ view, from, to }) => stage.renamed(view, from, to))
     community.on('away', ({ person }) => {
-      if (person.self) self.away = person.away !== null
-      refresh()
+      if (person.self) stage.self.away = person.away !== null
+      stage.refresh()
     })
     community.on('owner', ({ founded, words }) => {
-      tellAll({ type: 'owner', founded })
-      if (words !== null && screen.personal) tellAll({ type: 'recovery', words })
+      stage.tell(null, { type: 'owner', founded })
+      if (words !== null && screen.personal) stage.tell(null, { type: 'recovery', words })
     })
-    community.on('unreadable', () => {
-      unreadable += 1
-      unreadableTimer ??= setTimer(unreadable === 1 ? 0 : unreadableEveryMs, () => {
-        const what = unreadable === 1 ? 'Something' : `${unreadable} things`
-        notice(
-          'unreadable',
-          `${what} came from the relay that nobody here can be shown to have sent; dropped.`,
-        )
-        unreadable = 0
-        unreadableTimer = null
-      })
-    })
+    community.on('unreadable', unreadable.count)
     community.on('stopped', ({ reason, sentence }) => {
       if (reason === 'quit') return
       error(reason === 'name-taken' ? 'name-taken' : 'refused', sentence)
@@ -335,30 +203,50 @@ export function runChat(options: ChatOptions, screen: Screen, community: Communi
       ended: leaving.whenSent,
       interrupted: leaving.now,
       go(to) {
-        const view = to === 'next' ? nextWithNews() : viewAt(to)
-        if (view) goTo(view)
+        const view = to === 'next' ? stage.nextWithNews() : stage.viewAt(to)
+        if (view) stage.goTo(view)
       },
-      here(isHere) {
-        conversations = talks.setHere(conversations, isHere)
-        refresh()
-      },
+      here: stage.setHere,
       sources,
     })
     for (const signal of signals) process.once(signal, leaving.now)
-    refresh()
+    stage.refresh()
     community.start()
   })
+}
+
+/** Names that a command may be about: who is here, and who is banned or muted. */
+function knownNames(community: Community): string[] {
+  const rules = community.charter()
+  const people = community.people({ kind: 'room' }).filter((person) => !person.self)
+  return [...people, ...(rules?.bans ?? []), ...(rules?.muted ?? [])].map(({ name }) => name)
+}
+
+/** Says at once that something was dropped, then no more often than every `unreadableEveryMs`. */
+function createUnreadable(say: (text: string) => void) {
+  let count = 0
+  let stop: (() => void) | null = null
+  let toldAt = Number.NEGATIVE_INFINITY
+  function tell() {
+    toldAt = Date.now()
+    const what = count === 1 ? 'Something' : `${count} things`
+    say(`${what} came from the relay that nobody here can be shown to have sent; dropped.`)
+    count = 0
+    stop = null
+  }
+  return {
+    count() {
+      count += 1
+      stop ??= setTimer(Math.max(0, toldAt + unreadableEveryMs - Date.now()), tell)
+    },
+    stop: () => stop?.(),
+  }
 }
 
 /** The begin of a text, to recognise it by. */
 function oneLine(text: string): string {
   const line = text.slice(0, 200).replace(/\s+/g, ' ')
   return text.length > 200 ? `${line}…` : line
-}
-
-function promptOf(view: View | undefined, server: string): string {
-  if (view === undefined || view.kind === 'room') return server
-  return view.kind === 'channel' ? `#${view.name}` : `@${view.user} (private)`
 }
 
 function aloneText(room: string, pinSentence: string | null): string {

@@ -376,6 +376,16 @@ describe('commands', () => {
   })
 })
 
+it('tells of things that nobody can be shown to have sent at once, and then in sums', async () => {
+  for (let i = 0; i < 50; i += 1) {
+    community.emit('unreadable', { view: room })
+    await vi.advanceTimersByTimeAsync(100)
+  }
+  await vi.advanceTimersByTimeAsync(10_000)
+  const told = ofType('notice').filter(({ code }) => code === 'unreadable')
+  expect(told.map(({ text }) => text.split(' came')[0])).toEqual(['Something', '49 things'])
+})
+
 describe('recovery words', () => {
   it('are shown to a person who made the room', () => {
     community.emit('owner', { founded: true, words: 'one two three' })

@@ -1,4 +1,5 @@
 // The one table of commands: what a typed line means, help, suggestions, durations.
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { parseDuration } from '../../src/commands/duration.ts'
 import { helpText } from '../../src/commands/help.ts'
@@ -122,4 +123,11 @@ it('reads durations strictly', () => {
     '١h',
   ])
     expect(parseDuration(text), text).toBe(null)
+})
+
+it('is what docs/chat.md speaks of: no other commands, and none forgotten', () => {
+  const page = readFileSync(new URL('../../../../docs/chat.md', import.meta.url), 'utf8')
+  const named = [...page.matchAll(/`\/([a-z]+)/g)].map(([, word = '']) => word)
+  for (const word of named) expect(findCommand(word)?.name, word).toBe(word)
+  for (const { name } of commandTable) expect(named, name).toContain(name)
 })
