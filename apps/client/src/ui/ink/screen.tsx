@@ -161,6 +161,8 @@ export function createInkScreen({ input, output, env, paint, prompt }: InkOption
     if (process.platform === 'win32') return modes.bell()
     instance.clear()
     modes.suspend(() => {
+      // Ink believes the footer to be there still, and would wipe as many rows of the shell.
+      output.write('\n'.repeat(shown.rows.length))
       print?.('')
       draw()
     })
