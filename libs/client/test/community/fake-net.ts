@@ -282,14 +282,16 @@ export class FakeRoom implements Room {
     this.read()
     this.#flushOut()
   }
-  #refusal(): 'banned' | 'room-locked' | 'name-taken' | null {
+  #refusal(): 'banned' | 'room-locked' | 'room-full' | 'name-taken' | null {
     const { charter, members } = this.hall
     for (const other of members.values())
       if (normalizeName(other.name) === normalizeName(this.name)) return 'name-taken'
     if (charter === null || !this.client.net.enforces) return null
     if (isBanned(charter.rules, this.id, this.client.net.now)) return 'banned'
     const isAbove = rank(charter, publicKeyText(this.ownSession.publicKey)) !== 'member'
-    return charter.rules.lock && !isAbove && !isAdmitted(charter.rules, this.id) ? 'room-locked' : null
+    if (charter.rules.lock && !isAbove && !isAdmitted(charter.rules, this.id)) return 'room-locked'
+    const { limit } = charter.rules
+    return limit > 0 && members.size >= limit && !isAbove ? 'room-full' : null
   }
   hearArrival(who: FakeRoom): void {
     this.client.net.later(() => {

@@ -1,4 +1,5 @@
 // A community gets fresh keys and moves: who is here comes along without losing a word, who is not knocks.
+import { frameKinds, sealMove } from '@pychat/crypto'
 import { expect, it } from 'vitest'
 import type { RoomRecord } from '../../src/index.ts'
 import { FakeNet, type FakeRoom } from './fake-net.ts'
@@ -80,6 +81,42 @@ it('shows what somebody said in the old room before what they say in the new one
   carolsOld.read()
   await net.pass(200)
   expect(carol.texts()).toEqual(['Bob: first', 'Alice: from another', 'Bob: second', 'Bob: third'])
+})
+
+it('keeps what the quick ones say in the new room while the mover has not seen its own word in the old one', async () => {
+  const net = new FakeNet()
+  const [alice, bob] = (await gather(net, ['Alice', 'Bob'])) as [Member, Member]
+  const alicesOld = alice.client.entered[0] as FakeRoom
+  alicesOld.heldAt = 0
+  const move = alice.community.rekey()
+  await net.pass(1000)
+  expect(bob.of('moved')).toHaveLength(1)
+  bob.community.send(room, 'already here')
+  await net.pass(1000)
+  expect(alice.of('moved')).toEqual([])
+  expect(alice.texts()).toEqual([])
+  alicesOld.heldAt = null
+  alicesOld.read()
+  await net.pass(1000)
+  await move
+  expect(alice.texts()).toEqual(['Bob: already here'])
+})
+
+it('follows nobody who may not move the room', async () => {
+  const net = new FakeNet()
+  const [alice, bob, mallory] = (await gather(net, ['Alice', 'Bob', 'Mallory'])) as [Member, Member, Member]
+  const [home] = mallory.client.rooms()
+  if (!home) throw new Error('Mallory is nowhere')
+  const others = home
+    .users()
+    .flatMap(({ self, session, boxKey }) => (self || !boxKey ? [] : [{ session, boxKey }]))
+  const [body] = sealMove(home.keys, new Uint8Array(32).fill(7), others, mallory.client.random)
+  home.sendBody(frameKinds.move, body as Uint8Array)
+  await net.pass(1000)
+  for (const each of [alice, bob]) {
+    expect(each.of('moving')).toEqual([])
+    expect(each.client.rooms()).toHaveLength(1)
+  }
 })
 
 it('does not wait for ever for the old room', async () => {

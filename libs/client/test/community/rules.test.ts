@@ -16,6 +16,33 @@ it('whoever enters an empty room owns it after a few seconds, and gets the words
   expect(alice.community.recoveryWords()).toBe(alice.last('owner')?.words)
   expect(alice.last('charter')).toMatchObject({ rank: 'owner', changed: [], by: null })
   expect(alice.community.charter()?.owner).toBe('Alice')
+  const types = alice.seen.map(({ type }) => type).filter((type) => type !== 'state')
+  expect(types).toEqual(['ready', 'charter', 'owner'])
+  const bob = new Member(net, await rootKeys(), 'Bob')
+  bob.community.start()
+  await net.pass(100)
+  expect(bob.seen.map(({ type }) => type).filter((type) => type !== 'state')).toEqual(['ready', 'charter'])
+  expect(bob.last('ready')?.users.map(({ name, rank }) => `${name} ${rank}`)).toEqual([
+    'Bob member',
+    'Alice owner',
+  ])
+})
+
+it('who was not alone at first founds nothing, also when the other one goes', async () => {
+  const net = new FakeNet()
+  const [alice, bob] = await Promise.all(
+    ['Alice', 'Bob'].map(async (name) => new Member(net, await rootKeys(), name)),
+  )
+  alice?.community.start()
+  await net.pass(1000)
+  bob?.community.start()
+  await net.pass(1000)
+  await alice?.community.stop()
+  await net.pass(10_000)
+  expect(bob?.of('owner')).toEqual([])
+  // Alone now, it takes the room when it wants to do what an owner does.
+  expect(await refusalOf(net, bob?.community.motd('Mine') ?? Promise.resolve())).toBeNull()
+  expect(bob?.of('owner')).toHaveLength(1)
 })
 
 it('a second one in the room founds nothing, and a program that comes and goes neither', async () => {
