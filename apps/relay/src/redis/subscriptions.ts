@@ -1,9 +1,10 @@
 // Sharded subscriptions: which channels this node wants, and one subscriber connection per primary that serves them.
 // ioredis' own sharded subscriber recounts every slot on each call and notices no frozen server, hence this one.
-// It gathers the (un)subscribes of a loop turn, subscribes anew after every reconnect, and follows slots that move.
+// It gathers (un)subscribes (gathered.ts), subscribes anew after every reconnect, and follows slots that move.
 // It does not know what the messages mean.
 import type { Redis } from 'ioredis'
 import { StoreError } from '../rooms/rooms.ts'
+import { gathered } from './gathered.ts'
 import { slotOf } from './keys.ts'
 
 export type SubscriptionsOptions = {
@@ -57,11 +58,14 @@ export class Subscriptions {
   readonly #wanted = new Map<string, Wanted>()
   readonly #shards = new Map<string, Shard>()
   #heard = 0
-  #flushing = false
   #closed = false
+  readonly #flushLater: () => void
 
   constructor(options: SubscriptionsOptions) {
     this.#options = options
+    this.#flushLater = gathered(() => {
+      for (const shard of this.#shards.values()) this.#flush(shard)
+    })
   }
 
   /**
@@ -203,15 +207,6 @@ export class Subscriptions {
     this.#shards.delete(shard.key)
     this.#silence(shard)
     shard.redis.disconnect()
-  }
-
-  #flushLater(): void {
-    if (this.#flushing) return
-    this.#flushing = true
-    setImmediate(() => {
-      this.#flushing = false
-      for (const shard of this.#shards.values()) this.#flush(shard)
-    })
   }
 
   /** Unsubscribes first: a channel that is wanted again meanwhile stands in both sets. */

@@ -2,6 +2,7 @@
 // the last one. What they hold is for rooms.redis.ts to fill.
 import type { MemberId, RoomId, SessionId } from '@pychat/protocol'
 import type { Connections } from '../redis/connections.ts'
+import { gathered } from '../redis/gathered.ts'
 import { nodeRoomsKey, type RoomKeys, roomKeys } from '../redis/keys.ts'
 import type { Lease } from '../redis/lease.ts'
 import type { Owner } from '../redis/scripts.ts'
@@ -45,6 +46,8 @@ export type LocalMember = {
 
 export type PendingJoin = { owner: Owner; marked: boolean; replaced: boolean }
 
+type EnteringRoom = { id: RoomId; entered(): void; failed(error: unknown): void }
+
 export type LocalRoomsOptions = {
   connections: Connections
   lease: Lease
@@ -64,7 +67,9 @@ export class LocalRooms {
   /** Rooms without local members, and when to stop hearing them. */
   readonly #idle = new Map<RoomId, number>()
   readonly #quiet = new Set<LocalRoom>()
-  #entering: { rooms: RoomId[]; done: Promise<unknown> } | null = null
+  /** Who waits for this node to be entered as one with members in a room. */
+  #entering: EnteringRoom[] = []
+  readonly #enterAll = gathered(() => this.#enterNow())
 
   constructor(options: LocalRoomsOptions) {
     this.#options = options
@@ -181,21 +186,26 @@ export class LocalRooms {
     }
   }
 
-  /** Enters this node as one with members in a room: one command for all rooms that are entered at once. */
-  #enter(id: RoomId): Promise<unknown> {
-    if (this.#entering !== null) {
-      this.#entering.rooms.push(id)
-      return this.#entering.done
-    }
-    const { connections, lease, keyPrefix } = this.#options
-    const rooms = [id]
-    // Behind the joins that begin in this turn too.
-    const done = Promise.resolve().then(() => {
-      this.#entering = null
-      connections.cork()
-      return connections.commands.sadd(nodeRoomsKey(keyPrefix, lease.node), ...rooms)
+  #enter(id: RoomId): Promise<void> {
+    return new Promise((entered, failed) => {
+      this.#entering.push({ id, entered, failed })
+      this.#enterAll()
     })
-    this.#entering = { rooms, done }
-    return done
+  }
+
+  /** One command for all rooms that are entered at once. */
+  #enterNow(): void {
+    const { connections, lease, keyPrefix } = this.#options
+    const some = this.#entering
+    this.#entering = []
+    connections.cork()
+    connections.commands.sadd(nodeRoomsKey(keyPrefix, lease.node), ...some.map(({ id }) => id)).then(
+      () => {
+        for (const { entered } of some) entered()
+      },
+      (error: unknown) => {
+        for (const { failed } of some) failed(error)
+      },
+    )
   }
 }
