@@ -3,6 +3,7 @@
 
 import type { HttpRequest, HttpResponse, TemplatedApp, us_listen_socket, WebSocket } from 'uWebSockets.js'
 import { closeTable } from '@pychat/protocol'
+import { createGate, handshakesPerTurn } from './gate.ts'
 import { addressText, decideUpgrade, notFound, refusalHeaders, statusLine } from './handshake.ts'
 import { listenError, probePlace, readTlsFiles } from './listen.ts'
 import type {
@@ -13,6 +14,7 @@ import type {
   TransportEvents,
   TransportOptions,
   UpgradeDecision,
+  UpgradeRequest,
 } from './transport.ts'
 import type { UwsModule } from './uws-binary.ts'
 
@@ -163,6 +165,7 @@ class UwsTransport implements Transport {
         ? this.#uws.App()
         : this.#uws.SSLApp({ cert_file_name: tls.certFile, key_file_name: tls.keyFile })
     const events = this.#events
+    const gate = createGate(handshakesPerTurn)
 
     const guard = (socket: UwsSocket, error: unknown): void => {
       events.fault(error)
@@ -188,15 +191,26 @@ class UwsTransport implements Transport {
       idleTimeout: idleTimeoutSeconds(this.#options.pingIntervalMs),
       sendPingsAutomatically: true,
       upgrade: (response, request, context) => {
-        const decision = decide(events, response, request)
-        if (!decision.accept) return refuse(response, decision)
-        response.upgrade<UserData>(
-          { socket: new UwsSocket(decision.address) },
-          request.getHeader('sec-websocket-key'),
-          request.getHeader('sec-websocket-protocol'),
-          request.getHeader('sec-websocket-extensions'),
-          context,
-        )
+        // Neither request nor response outlives this call, but what was read and what was promised does.
+        const asked = upgradeRequest(response, request)
+        const key = request.getHeader('sec-websocket-key')
+        const protocol = request.getHeader('sec-websocket-protocol')
+        const extensions = request.getHeader('sec-websocket-extensions')
+        const upgrade = (): void => {
+          const decision = decideUpgrade(events, asked)
+          if (decision.accept) {
+            const socket = new UwsSocket(decision.address)
+            response.upgrade<UserData>({ socket }, key, protocol, extensions, context)
+          } else refuse(response, decision)
+        }
+        if (gate.pass()) return upgrade()
+        let aborted = false
+        response.onAborted(() => {
+          aborted = true
+        })
+        gate.wait(() => {
+          if (!aborted) response.cork(upgrade)
+        })
       },
       open: (raw) => {
         const { socket } = raw.getUserData()
@@ -240,13 +254,13 @@ class UwsTransport implements Transport {
   }
 }
 
-function decide(events: TransportEvents, response: HttpResponse, request: HttpRequest): UpgradeDecision {
-  return decideUpgrade(events, {
+function upgradeRequest(response: HttpResponse, request: HttpRequest): UpgradeRequest {
+  return {
     peer: addressText(new Uint8Array(response.getRemoteAddress())),
     forwardedFor: forwardedFor(request),
     origin: request.getHeader('origin'),
     path: request.getUrl(),
-  })
+  }
 }
 
 /** All lines of the header in one, as RFC 9110 section 5.3 says; the engine alone would give the first. */

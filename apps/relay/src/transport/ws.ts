@@ -11,6 +11,7 @@ import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { closeTable } from '@pychat/protocol'
 import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws'
+import { createGate, handshakesPerTurn } from './gate.ts'
 import { decideUpgrade, notFound, plainAddress, refusalHeaders, statusLine } from './handshake.ts'
 import { listenError, readTlsFiles } from './listen.ts'
 import type {
@@ -159,6 +160,7 @@ class WsTransport implements Transport {
   readonly kind = 'ws'
   readonly #options: TransportOptions
   readonly #events: TransportEvents
+  readonly #gate = createGate(handshakesPerTurn)
   readonly #topics = new Map<string, Topic>()
   readonly #sockets: Set<WsSocket>[] = Array.from({ length: pingSlices }, () => new Set<WsSocket>())
   /** Topics with something in their queue. */
@@ -195,7 +197,15 @@ class WsTransport implements Transport {
       closeTimeout: closeTimeoutMs,
     }
     const engine = new WebSocketServer(engineOptions)
-    server.on('upgrade', (request, stream, head) => this.#upgrade(engine, request, stream, head))
+    server.on('upgrade', (request, stream, head) => {
+      const upgrade = (): void => this.#upgrade(engine, request, stream, head)
+      if (this.#gate.pass()) return upgrade()
+      stream.on('error', ignoreError)
+      this.#gate.wait(() => {
+        if (this.#server === null) stream.destroy()
+        else if (!stream.destroyed) upgrade()
+      })
+    })
     await new Promise<void>((resolve, reject) => {
       server.once('error', (cause) => reject(listenError(this.#options, cause)))
       server.listen({ host, port, exclusive: true }, resolve)

@@ -8,6 +8,7 @@ import { join as joinPath } from 'node:path'
 import { closeTable } from '@pychat/protocol'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { type ClientOptions, WebSocket } from 'ws'
+import { handshakesPerTurn } from '../../src/transport/gate.ts'
 import type {
   CreateTransport,
   Socket,
@@ -651,6 +652,46 @@ export function describeTransport({ kind, create, refusesUnmasked }: Contract): 
       else await vi.waitFor(() => expect(peer?.taken).toHaveLength(1), soon)
       expect(peer?.taken).not.toContain('binary unmasked')
       await expectAlive(relay)
+    })
+
+    it('lets a crowd in by and by, and whoever has vanished meanwhile is none of it', async () => {
+      const relay = await listen()
+      let turn = 0
+      let counting = true
+      const count = (): void => {
+        turn += 1
+        if (counting) setImmediate(count)
+      }
+      count()
+      const openedAt: number[] = []
+      relay.opened = () => openedAt.push(turn)
+      const crowd = await Promise.all(Array.from({ length: 200 }, () => raw(relay)))
+      for (const { socket } of crowd) socket.write(handshake)
+      for (const { socket } of crowd.slice(100)) socket.resetAndDestroy()
+      await vi.waitFor(() => {
+        for (const { heard } of crowd.slice(0, 100)) expect(heard()).toContain('101 Switching')
+      }, soon)
+      counting = false
+      const inOneTurn = new Map<number, number>()
+      for (const at of openedAt) inOneTurn.set(at, (inOneTurn.get(at) ?? 0) + 1)
+      // What comes before the counter of a turn and what comes behind it may be of two turns.
+      expect(Math.max(...inOneTurn.values())).toBeLessThanOrEqual(2 * handshakesPerTurn)
+      await vi.waitFor(
+        () => expect(relay.peers.filter(({ closes }) => closes.length === 0)).toHaveLength(100),
+        soon,
+      )
+      await expectAlive(relay)
+      expect(relay.faults).toEqual([])
+    })
+
+    it('drops who still waits for its handshake when it closes', async () => {
+      const relay = await listen()
+      const crowd = await Promise.all(Array.from({ length: 100 }, () => raw(relay)))
+      relay.opened = () => void relay.transport.close()
+      for (const { socket } of crowd) socket.write(handshake)
+      await vi.waitFor(() => expect(crowd.every(({ ended }) => ended())).toBe(true), soon)
+      expect(relay.peers.length).toBeLessThan(100)
+      expect(relay.faults).toEqual([])
     })
 
     it('may vanish in the middle of anything', async () => {
