@@ -35,10 +35,19 @@ export async function freePort(): Promise<number> {
 const given = new Set<number>()
 
 export type Running = {
+  /** 0 when it could not be started. */
+  readonly pid: number
   readonly alive: boolean
   signal(name: NodeJS.Signals): void
   /** Exit code, null for a signal. */
   exited: Promise<number | null>
+}
+
+/** A child that is spoken with: messages are whatever JSON takes. */
+export type Talking = {
+  running: Running
+  say(message: unknown): void
+  hear(fn: (message: unknown) => void): void
 }
 
 /** @param name of its log in the run's folder */
@@ -48,8 +57,26 @@ export function run(
   args: readonly string[],
   env: NodeJS.ProcessEnv = process.env,
 ): Running {
+  return started(name, (log) => spawn(command, args, { env, stdio: ['ignore', log, log] })).running
+}
+
+/** @param module file of this program, run by Node as a program of its own */
+export function runModule(name: string, module: string): Talking {
+  const { child, running } = started(name, (log) =>
+    spawn(process.execPath, [module], { stdio: ['ignore', log, log, 'ipc'] }),
+  )
+  return {
+    running,
+    say: (message) => void (child.connected && child.send(message as object)),
+    hear: (fn) => void child.on('message', fn),
+  }
+}
+
+type Started = { child: ChildProcess; running: Running }
+
+function started(name: string, start: (log: number) => ChildProcess): Started {
   const log = openSync(join(runFolder(), `${name}.log`), 'a')
-  const child = spawn(command, args, { env, stdio: ['ignore', log, log] })
+  const child = start(log)
   closeSync(log)
   running.add(child)
   const exited = new Promise<number | null>((resolve) => {
@@ -58,11 +85,15 @@ export function run(
   })
   void exited.then(() => running.delete(child))
   return {
-    get alive() {
-      return child.pid !== undefined && child.exitCode === null && child.signalCode === null
+    child,
+    running: {
+      pid: child.pid ?? 0,
+      get alive() {
+        return child.pid !== undefined && child.exitCode === null && child.signalCode === null
+      },
+      signal: (signal) => void child.kill(signal),
+      exited,
     },
-    signal: (signal) => void child.kill(signal),
-    exited,
   }
 }
 

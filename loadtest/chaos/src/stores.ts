@@ -62,6 +62,10 @@ export class Server {
   signal(name: NodeJS.Signals): void {
     this.#process?.signal(name)
   }
+  /** 0 when somebody else runs it. */
+  get pid(): number {
+    return this.#process?.pid ?? 0
+  }
   async kill(): Promise<void> {
     this.#process?.signal('SIGKILL')
     await this.#process?.exited

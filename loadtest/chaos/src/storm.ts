@@ -1,5 +1,7 @@
 // The storm: ten thousand members sit on one node, the node dies, all come back at once to the others. Measured: how
-// soon they are back, what it does to Redis, and what the members of the other nodes notice.
+// soon they are back, what it does to Redis, and what the members of the other nodes notice. Beside that, how long what is
+// measured had to wait for a processor of this machine, which is no doing of the relay's.
+import { readFileSync } from 'node:fs'
 import { openCrowd } from './crowd.ts'
 import { spread } from './figures.ts'
 import { atMost, type Outcome, type PromiseRow, promiseTable } from './outcome.ts'
@@ -89,17 +91,25 @@ export async function storm(store: Store, options: StormOptions): Promise<Outcom
       sent += 2 * count
     }, tickMs)
     const redis = await watchRedis(store)
+    const starving = watchStarving([
+      process.pid,
+      ...others.map(({ pid }) => pid),
+      ...store.servers.map(({ pid }) => pid),
+    ])
     await pause(5000)
     phase = 'calm'
     redis.reset()
+    starving.reset()
     await pause(steadyMs)
     const steady = {
       commands: redis.mean('commands'),
       calls: redis.mean('calls'),
       cpuMs: redis.mean('cpuMs'),
     }
+    const starvedCalmMs = starving.mean()
     phase = 'storm'
     redis.reset()
+    starving.reset()
     crowd.killed()
     await victim.kill()
     options.progress(`${victim.name} was killed with ${options.clients} members on it`)
@@ -107,6 +117,8 @@ export async function storm(store: Store, options: StormOptions): Promise<Outcom
     await until(() => crowd.report().backMs.length === options.clients, 60_000, 500)
     clearInterval(traffic)
     redis.stop()
+    starving.stop()
+    const starvedMs = { calm: starvedCalmMs, storm: starving.mean() }
     const peak = { commands: redis.peak('commands'), calls: redis.peak('calls'), cpuMs: redis.peak('cpuMs') }
     const calm = spread(latencies.calm)
     const stormy = spread(latencies.storm)
@@ -150,6 +162,7 @@ export async function storm(store: Store, options: StormOptions): Promise<Outcom
         storm: stormy,
         redisSteady: steady,
         redisPeak: peak,
+        starvedMs,
       },
       page: [
         `# storm: ${kept ? 'kept' : 'BROKEN'}`,
@@ -162,7 +175,8 @@ export async function storm(store: Store, options: StormOptions): Promise<Outcom
         `Back: p50 ${backMs.p50} ms, p95 ${backMs.p95} ms, p99 ${backMs.p99} ms, last ${backMs.max} ms. Survivors' ` +
           `delivery: calm p50 ${calm.p50} ms, p99 ${calm.p99} ms; storm p50 ${stormy.p50} ms, p99 ${stormy.p99} ms. ` +
           `Redis a second, steady and peak: ${both('calls')} commands by nodes; ${both('cpuMs')} ms of its CPU; ` +
-          `${both('commands')} commands by its own count, which has those inside scripts.`,
+          `${both('commands')} commands by its own count, which has those inside scripts. Without a processor though it had ` +
+          `work, of each second, the worst of nodes, Redis and this process: calm ${starvedMs.calm} ms, storm ${starvedMs.storm} ms.`,
         '',
       ].join('\n'),
     }
@@ -212,6 +226,32 @@ async function watchRedis(store: Store) {
     },
     mean: (key: keyof Load) => loads.reduce((sum, load) => sum + load[key], 0) / Math.max(1, loads.length),
     peak: (key: keyof Load) => Math.max(0, ...loads.map((load) => load[key])),
+    stop: () => clearInterval(timer),
+  }
+}
+
+/** How long each of these was ready to run and had no processor, where the system tells it (Linux). */
+function watchStarving(pids: readonly number[]) {
+  const waitedMs = (pid: number): number => {
+    try {
+      return Number(readFileSync(`/proc/${pid}/schedstat`, 'latin1').split(' ')[1]) / 1e6
+    } catch {
+      return 0
+    }
+  }
+  let last = pids.map(waitedMs)
+  let worst: number[] = []
+  const timer = setInterval(() => {
+    const now = pids.map(waitedMs)
+    worst.push(Math.max(...now.map((ms, i) => ms - (last[i] ?? 0))))
+    last = now
+  }, sampleMs)
+  return {
+    reset() {
+      worst = []
+    },
+    /** Milliseconds of a second, for the one that waited longest in it. */
+    mean: () => Math.round(worst.reduce((sum, ms) => sum + ms, 0) / Math.max(1, worst.length)),
     stop: () => clearInterval(timer),
   }
 }

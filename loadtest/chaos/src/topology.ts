@@ -43,6 +43,10 @@ export class RelayNode {
   get alive(): boolean {
     return this.#process?.alive ?? false
   }
+  /** 0 while it does not run. */
+  get pid(): number {
+    return this.#process?.pid ?? 0
+  }
 
   async start(): Promise<void> {
     const stateDir = join(runFolder(), `state-${this.name}`)
