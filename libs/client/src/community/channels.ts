@@ -13,6 +13,8 @@ import type { Draft } from './draft.ts'
 import { inside } from './saying.ts'
 import type { View } from './types.ts'
 
+/** Open at once, so that a move finds place for twice as many on one connection. */
+const openMax = 20
 /** Names that others have made up and this client remembers. */
 const knownMax = 256
 /** When an op's client signs a channel's rules: the owner's first, so that the others have nothing left to do. */
@@ -65,6 +67,8 @@ export type ChannelPorts = Pick<ClientPorts, 'setTimer' | 'jitter'> & {
   rules(): { charter: Charter; draft: Draft; rank: Rank } | null
   /** The relay put this person out of a channel's room. */
   expelled(view: View, why: 'kicked' | 'banned'): void
+  /** The relay shows rules of a channel that nobody with the right to it has signed. */
+  warn(view: View, why: 'foreign' | 'invalid'): void
   /** Which channels are open has changed. */
   changed(): void
   /** Opened by this person, and unknown before. */
@@ -83,7 +87,10 @@ export function createChannels(ports: ChannelPorts): Channels {
     return true
   }
 
-  function start(name: string): Promise<View> {
+  async function start(name: string): Promise<View> {
+    if (open.size >= openMax) {
+      throw new ChatRefusal('full', `You are in ${openMax} channels; leave one with /part first.`)
+    }
     const view: View = { kind: 'channel', name }
     const room = ports.enter(channelRoom(ports.parent(), name))
     const conversation = ports.conversation(view)
@@ -128,6 +135,10 @@ export function createChannels(ports: ChannelPorts): Channels {
     })
     room.on('charter', () => {
       if (isHere()) carryLater(channel)
+    })
+    room.on('charter-refused', ({ why }) => {
+      // Older than the parent's is what it is until an op has been there.
+      if (isHere() && why !== 'old') ports.warn(channel.conversation.view, why)
     })
     room.on('expelled', ({ why }) => {
       if (isHere()) ports.expelled(channel.conversation.view, why)

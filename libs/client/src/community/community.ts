@@ -13,7 +13,14 @@ import {
   recoveryWords,
   verifyWords,
 } from '@pychat/crypto'
-import { type CharterPair, decodeHex, encodeNotice, type MemberId, type RoomId } from '@pychat/protocol'
+import {
+  type CharterPair,
+  decodeHex,
+  encodeNotice,
+  errorTable,
+  type MemberId,
+  type RoomId,
+} from '@pychat/protocol'
 import { ChatRefusal } from '../chat-refusal.ts'
 import { type Client, createClient } from '../client.ts'
 import { createEmitter, type StopReason } from '../events.ts'
@@ -27,7 +34,7 @@ import { createChannels } from './channels.ts'
 import { type Conversation, type ConversationPorts, createConversation } from './conversation.ts'
 import { createDesk } from './desk.ts'
 import { createFounding } from './founding.ts'
-import { createHomeListening } from './home-listening.ts'
+import { createHomeListening, refusedSentences } from './home-listening.ts'
 import { createKnocking } from './knocking.ts'
 import { createLaw } from './law.ts'
 import { createMoving, type Moving } from './moving.ts'
@@ -140,6 +147,7 @@ export function createCommunity(options: CommunityOptions, ports: CommunityPorts
       createConversation(view, {
         ...conversationPorts((_id, left) => why(left)),
         mayShow: (origin) => !law.isHidden(origin.memberId),
+        hindrance: () => null,
         isMoving: () => false,
       }),
     isHidden: law.isHidden,
@@ -156,6 +164,8 @@ export function createCommunity(options: CommunityOptions, ports: CommunityPorts
     conversation: (view) => createConversation(view, conversationPorts(whyLeft)),
     rules: law.current,
     expelled: (view, why) => emit('expelled', { view, why, ...listening.whyPutOut(member.id, why) }),
+    warn: (view, why) =>
+      emit('warning', { code: `charter-${why}`, sentence: `${viewKey(view)}: ${refusedSentences[why]}` }),
     changed: () => records.saveChannels(channels.names()),
     announce(name) {
       moving.home.saying.say(frameKinds.notice, encodeNotice({ t: 'channel', name })).catch(ignore)
@@ -253,8 +263,13 @@ export function createCommunity(options: CommunityOptions, ports: CommunityPorts
       },
       meet: people.meet,
       isHidden: law.isHidden,
-      mayShow: law.mayShow,
+      mayShow(origin, room) {
+        const rules = room.charter()?.rules
+        const id = origin.memberId
+        return law.mayShow(origin, rules !== undefined && (rules.bans.has(id) || rules.muted.has(id)))
+      },
       whyLeft: why,
+      hindrance: () => (law.isMuted(member.id) ? errorTable.muted.sentence : null),
       isMoving: () => moving.underWay || homeRoom().charter()?.rules.moved === true,
     }
   }

@@ -21,8 +21,10 @@ export type ConversationPorts = Pick<ClientPorts, 'now' | 'setTimer'> & {
   meet(someone: { name: string; publicKey: Origin['publicKey']; memberId: MemberId }): KeyStanding
   /** Whether somebody is not to be seen at all. */
   isHidden(id: MemberId): boolean
-  /** Whether a message is to be shown. */
-  mayShow(origin: Origin): boolean
+  /** Whether a message of that room is to be shown. */
+  mayShow(origin: Origin, room: Room): boolean
+  /** Why this person may not write here, one sentence; null when they may. */
+  hindrance(): string | null
   /** Others are on their way to another room, also when this client has not heard of it yet. */
   isMoving(): boolean
   /** More about a departure: by whom and why, as far as somebody with the right to it has said. */
@@ -111,6 +113,8 @@ export function createConversation(firstView: View, ports: ConversationPorts): C
     item.failed = true
     item.at = null
     if (!retry) items.delete(item.id)
+    const failures = [...items.values()].filter(({ failed }) => failed)
+    if (failures.length > pendingMax && failures[0] !== undefined) items.delete(failures[0].id)
     emit('failed', { view, id: item.id, text: item.text, reason, retry })
   }
   function isOpen(): boolean {
@@ -121,8 +125,10 @@ export function createConversation(firstView: View, ports: ConversationPorts): C
     if (queued().length >= pendingMax) {
       return fail(item, `Already ${pendingMax} messages wait to be sent; wait until some are.`, true)
     }
-    item.failed = false
     items.set(item.id, item)
+    const hindrance = ports.hindrance()
+    if (hindrance !== null) return fail(item, hindrance, true)
+    item.failed = false
     const isNext = isOpen() && queued().length === 1
     emit('pending', {
       view,
@@ -238,7 +244,7 @@ export function createConversation(firstView: View, ports: ConversationPorts): C
     if (ended) return
     const item = event.own ? find(from, event.id) : undefined
     if (item !== undefined) items.delete(item.id)
-    if (event.own || ports.mayShow(event)) {
+    if (event.own || ports.mayShow(event, from)) {
       const { from: name, memberId, fingerprint, text, at, sentAt, seq, own, publicKey } = event
       const key = own ? 'known' : ports.meet({ name, publicKey, memberId })
       const id = item === undefined ? {} : { id: item.id }

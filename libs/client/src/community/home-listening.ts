@@ -17,7 +17,7 @@ import type { Records } from './record.ts'
 import type { CommunityEvents } from './types.ts'
 
 /** A charter that the relay lacks is given back by many: not by all at once. */
-const restoreWithinMs = 1000
+const restoreWithinMs = 500
 /** The secret may be a moment behind the word that the room has moved. */
 const knockAfterMs = 3000
 /** How long a notice of a kick explains a departure. */
@@ -212,7 +212,7 @@ function ignore(error: unknown): void {
 const unsignedSentence =
   'The relay put you out, and shows nothing signed by somebody with the right to it; ask the owner another way.'
 
-const refusedSentences = {
+export const refusedSentences = {
   old: 'The relay showed rules of this room that are out of date; this client keeps to the newer ones that it knows, and gives them back.',
   foreign:
     'The relay says that somebody else owns this room, whom no owner before made owner. That counts for nothing here: tell the others another way, and do not trust this relay.',

@@ -23,8 +23,8 @@ export type Law = {
   isMuted(id: MemberId): boolean
   /** Banned: neither seen nor heard. */
   isHidden(id: MemberId): boolean
-  /** Whether a message is shown; the relay should have stopped what is not. */
-  mayShow(origin: Origin): boolean
+  /** Whether a message is shown. @param isTold the relay knows the rule there, and should have stopped what is not */
+  mayShow(origin: Origin, isTold: boolean): boolean
   view(): CharterView | null
 }
 
@@ -95,11 +95,11 @@ export function createLaw(ports: LawPorts): Law {
     rankOfMember: (id) => (now === null ? 'member' : rankOfId(now.draft, id)),
     isMuted: (id) => now?.draft.muted.has(id) ?? false,
     isHidden: (id) => now !== null && isBanned(now.draft, id),
-    mayShow({ memberId: id, from, live, at }) {
+    mayShow({ memberId: id, from, live, at }, isTold) {
       if (now === null || !(isBanned(now.draft, id) || now.draft.muted.has(id))) return true
       const limit = (since.get(id) ?? 0) + onItsWayMs
       if (live ? ports.now() <= limit : at <= limit) return true
-      if (!warned.has(id) && warned.size < warnedMax) {
+      if (isTold && !warned.has(id) && warned.size < warnedMax) {
         warned.add(id)
         const what = isBanned(now.draft, id) ? 'is banned' : 'is muted'
         ports.emit('warning', {

@@ -13,8 +13,10 @@ import type { Conversation, Emit } from './conversation.ts'
 import type { View } from './types.ts'
 import { viewKey } from './view.ts'
 
-/** Conversations that others began and said nothing in; the oldest makes room. */
-const silentMax = 16
+/** With what a move needs, and channels, below the rooms that one connection may be in. */
+const talksMax = 18
+/** Of these, conversations that others began and said nothing in; the oldest makes room. */
+const silentMax = 12
 /** What was acknowledged so shortly before somebody left, or was lost, may not have reached them. */
 const leftDoubtMs = 1000
 const lostDoubtMs = 60_000
@@ -118,8 +120,10 @@ export function createPrivateTalks(ports: PrivatePorts): PrivateTalks {
         if (!talk.ended && talk.room === room) listener(value)
       })
     on('message', ({ own }) => {
-      if (own) talk.unheard.push(ports.now())
-      else {
+      if (own) {
+        const since = ports.now() - lostDoubtMs
+        talk.unheard = [...talk.unheard.filter((at) => at >= since), ports.now()]
+      } else {
         talk.unheard = []
         announce(talk)
       }
@@ -249,8 +253,7 @@ export function createPrivateTalks(ports: PrivatePorts): PrivateTalks {
     if (known?.room.keys.id === keys.id) return check(known)
     tryTo(() => {
       if (known === undefined) {
-        makeRoom()
-        begin(parent, user, keys)
+        if (makeRoom()) begin(parent, user, keys)
         return
       }
       if (known.peer.publicKey !== user.publicKey) {
@@ -270,10 +273,17 @@ export function createPrivateTalks(ports: PrivatePorts): PrivateTalks {
     }
   }
 
-  /** Too many that others began: the one that began first has to go. */
-  function makeRoom() {
-    const silent = [...talks.values()].filter(({ opened }) => !opened)
-    if (silent.length >= silentMax && silent[0] !== undefined) end(silent[0], '')
+  /** @returns whether there is a place for one more */
+  function makeRoom(): boolean {
+    const all = [...talks.values()]
+    const silent = all.filter(({ opened }) => !opened)
+    const idle = all.filter(
+      (talk) => talk.opened && !isInside(talk) && talk.conversation.pending().length === 0,
+    )
+    const [oldest] = silent.length >= silentMax || talks.size >= talksMax ? [...silent, ...idle] : []
+    if (oldest !== undefined)
+      end(oldest, oldest.opened ? 'Closed to make room for another conversation.' : '')
+    return talks.size < talksMax
   }
 
   return {
@@ -296,6 +306,12 @@ export function createPrivateTalks(ports: PrivatePorts): PrivateTalks {
         throw new ChatRefusal(
           'nobody',
           `${user.name}'s client cannot take private messages; it has to be updated.`,
+        )
+      }
+      if (!makeRoom()) {
+        throw new ChatRefusal(
+          'full',
+          `You are in ${talksMax} private conversations; close one with /part first.`,
         )
       }
       const talk = begin(parent, user, keys)

@@ -4,7 +4,7 @@ import type { CommunityMemory, RoomRecord } from './types.ts'
 
 const secretsMax = 8
 const chartersMax = 24
-const channelsMax = 48
+const channelsMax = 20
 
 export type Records = {
   secrets(): readonly string[]

@@ -76,10 +76,12 @@ export type CommunityEvents = {
   /** Not sent. `retry`: `retry(view, id)` can try once more. */
   failed: { view: View; id: number; text: string; reason: string; retry: boolean }
   joined: { view: View; person: Person }
+  /** In a private conversation `reason` says how many messages may not have arrived. */
   left: {
     view: View
     person: Person
     why: 'left' | 'lost' | 'kicked' | 'banned'
+    /** Who put them out, where that is signed. */
     by?: string
     reason?: string
   }
@@ -270,7 +272,7 @@ export type RoomRecord = {
   moving: string | null
   /** The newest documents this person has taken for each room, at most 24. */
   charters: { room: RoomId; pair: CharterPair }[]
-  /** Channels that this person was in last, at most 48. */
+  /** Channels that this person was in last, at most 20. */
   channels: string[]
 }
 

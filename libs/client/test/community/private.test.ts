@@ -186,7 +186,7 @@ it('a crowd of calls that say nothing costs a few rooms', async () => {
     home.sendBody(frameKinds.call, callBody(keys, pair, home.session, session))
     await net.pass(10)
   }
-  expect(alice.client.rooms()).toHaveLength(1 + 16)
+  expect(alice.client.rooms()).toHaveLength(1 + 12)
   expect(alice.of('opened')).toEqual([])
 })
 
