@@ -1,4 +1,4 @@
-// Starts the screen of a terminal. Ink and React read the environment when they are loaded: here they find what fits a
+// Starts the screen of a terminal. Ink and React read process.env when they are loaded: here they find what fits a
 // program that people use, whatever their shell says (CI would keep Ink from drawing, DEV would call a debugger).
 import type { Screen } from '../chat/screen.ts'
 import { colourDepth, createPaint } from './text/paint.ts'
@@ -12,15 +12,15 @@ export async function createTerminalScreen(
   env: NodeJS.ProcessEnv,
   prompt: string,
 ): Promise<Screen> {
-  const before = Object.keys(forInk).map((name) => [name, env[name]] as const)
-  Object.assign(env, forInk)
+  const before = Object.keys(forInk).map((name) => [name, process.env[name]] as const)
+  Object.assign(process.env, forInk)
   try {
-    const { createInkScreen } = await import('./ink/screen.tsx')
+    const { createInkScreen } = await import('./ink/screen.ts')
     return createInkScreen({ input, output, env, paint: createPaint(colourDepth(env)), prompt })
   } finally {
     for (const [name, value] of before) {
-      if (value === undefined) delete env[name]
-      else env[name] = value
+      if (value === undefined) delete process.env[name]
+      else process.env[name] = value
     }
   }
 }

@@ -2,7 +2,7 @@
 import { render } from 'ink-testing-library'
 import { createElement } from 'react'
 import { expect, it } from 'vitest'
-import { Footer, type Print } from '../../../src/ui/ink/app.tsx'
+import { Footer, type Print } from '../../../src/ui/ink/app.ts'
 
 const footer = (rows: string[], onPrint: (print: Print) => void = () => {}) =>
   createElement(Footer, { rows, cursor: { x: 0, y: 0 }, onPrint })

@@ -1,13 +1,14 @@
 // The screen of a terminal: what is finished is printed and belongs to the terminal (its scrollback, its selection,
 // its search); only the footer is drawn again. At most 30 pictures a second.
 import { render } from 'ink'
+import { createElement } from 'react'
 import type { Person, Screen, ScreenEvent, Sources, Status } from '../../chat/screen.ts'
 import * as typing from '../input/input.ts'
 import { createKeyDecoder, type Key } from '../input/keys.ts'
 import type { Rows } from '../input/layout.ts'
 import type { Paint } from '../text/paint.ts'
 import { createTextLines } from '../text/text-lines.ts'
-import { Footer, type Print } from './app.tsx'
+import { Footer, type Print } from './app.ts'
 import { footer } from './footer.ts'
 import { reflowOf, wipeAfterNarrowing } from './reflow.ts'
 import { createTerminalModes } from './terminal.ts'
@@ -58,7 +59,7 @@ export function createInkScreen({ input, output, env, paint, prompt }: InkOption
   const layout = (): Rows =>
     footer(status, state, { columns: output.columns || 80, rows: output.rows || 24 }, Date.now(), paint)
   let shown = layout()
-  const picture = (rows: Rows) => <Footer {...rows} onPrint={onPrint} />
+  const picture = (rows: Rows) => createElement(Footer, { ...rows, onPrint })
   modes.on()
   const instance = render(picture(shown), {
     stdin: input,
