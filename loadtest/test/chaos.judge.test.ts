@@ -4,7 +4,13 @@ import { describe, expect, it } from 'vitest'
 import { figuresOf } from '../chaos/src/figures.ts'
 import { type ClientNote, History, messageText, type Place, type ShownMessage } from '../chaos/src/history.ts'
 import { type FaultClass, faultClasses, judge } from '../chaos/src/judge.ts'
-import { type PlantableFault, plant, plantableFaults, type Recorder } from '../chaos/src/planted.ts'
+import {
+  type PlantableFault,
+  type PlantedRecorder,
+  plant,
+  plantableFaults,
+  type Recorder,
+} from '../chaos/src/planted.ts'
 import { mulberry32 } from '../chaos/src/schedule.ts'
 
 const epochA = 'aaaaaaaaaaaaaaaa'
@@ -111,7 +117,15 @@ describe('the judge', () => {
   it.each(plantableFaults.filter((fault) => fault !== 'skipped-gap'))(
     'names one planted fault of class %s, and nothing else',
     (fault: PlantableFault) => {
-      const history = play(generate(7, (clean) => plant(clean, fault, 30)))
+      let planted: PlantedRecorder | null = null
+      const run = generate(7, (clean) => {
+        planted = plant(clean, fault, 30)
+        return planted
+      })
+      const committed = () => planted?.committed
+      expect(committed()).toBe(false)
+      const history = play(run)
+      expect(committed()).toBe(true)
       const { pass, broken } = judge(history, { gapsAreLoss: true })
       expect(pass).toBe(false)
       expect(Object.keys(named(history))).toEqual([fault])

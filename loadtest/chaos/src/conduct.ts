@@ -22,6 +22,8 @@ const settleWithinMs = 60_000
 /** Longer than a node needs to notice that it missed the last message of a room. */
 const quietMs = 12_000
 const ghostsWithinMs = 30_000
+/** A planted fault is committed once so much was said: that takes longer where the processor is busy. */
+const plantWithinMs = 60_000
 const mortalsAtOnce = 6
 
 export type RunOptions = {
@@ -46,7 +48,8 @@ export type Run = {
 export async function conduct(store: Store, options: RunOptions): Promise<Run> {
   const { scenario, seed } = options
   const history = new History()
-  const recorder = options.plant === null ? history : plant(history, options.plant)
+  const planted = options.plant === null ? null : plant(history, options.plant)
+  const recorder = planted ?? history
   const problems: string[] = []
   const topology = await startTopology(store, {
     nodes: scenario.nodes,
@@ -119,6 +122,9 @@ export async function conduct(store: Store, options: RunOptions): Promise<Run> {
       }
       done += 1
       await pause(scenario.calmMs)
+    }
+    if (planted && !(await until(() => planted.committed, plantWithinMs))) {
+      problems.push(`The planted ${options.plant} could not be committed.`)
     }
     phase = 'rest'
     traffic.stop()

@@ -5,6 +5,11 @@ import type { ClientIndex, History, MessageIndex, ShownMessage } from './history
 /** What members report; the history takes it down. */
 export type Recorder = Pick<History, 'ack' | 'fail' | 'shown' | 'note'>
 
+export type PlantedRecorder = Recorder & {
+  /** The fault is committed: a run that ends before that proves nothing. */
+  readonly committed: boolean
+}
+
 export const plantableFaults = [
   'acked-lost',
   'skipped-gap',
@@ -19,7 +24,7 @@ export type PlantableFault = (typeof plantableFaults)[number]
 type Row = { client: ClientIndex; at: number; message: ShownMessage }
 
 /** @param afterRows rows of foreign messages that pass untouched first */
-export function plant(history: History, fault: PlantableFault, afterRows = 50): Recorder {
+export function plant(history: History, fault: PlantableFault, afterRows = 50): PlantedRecorder {
   let passed = 0
   let done = false
   /** Held back until a fit one follows on the same screen: the two then change places. */
@@ -46,13 +51,17 @@ export function plant(history: History, fault: PlantableFault, afterRows = 50): 
   }
 
   return {
+    get committed() {
+      return done || unanswered !== null
+    },
     fail: (message, at) => history.fail(message, at),
     ack(message, at, place) {
       if (fault === 'never-settled' && history.acked >= afterRows) unanswered ??= message
       if (message !== unanswered) history.ack(message, at, place)
     },
     note(client, event) {
-      if (fault !== 'skipped-gap' || event.kind !== 'gap') history.note(client, event)
+      if (fault === 'skipped-gap' && event.kind === 'gap') done = true
+      else history.note(client, event)
     },
     shown(client, at, message) {
       const row = { client, at, message }
