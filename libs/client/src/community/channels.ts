@@ -9,7 +9,7 @@ import type { Room } from '../room.ts'
 import type { Origin } from '../room-events.ts'
 import type { Conversation, Emit } from './conversation.ts'
 import type { Desk } from './desk.ts'
-import type { Draft } from './draft.ts'
+import { type Draft, withoutEndedBans } from './draft.ts'
 import { inside } from './saying.ts'
 import type { View } from './types.ts'
 
@@ -17,6 +17,8 @@ import type { View } from './types.ts'
 const openMax = 20
 /** Names that others have made up and this client remembers. */
 const knownMax = 256
+/** So often in a minute at most, lest two ops whose clocks differ take turns for ever. */
+const carriesPerMinute = 6
 /** When an op's client signs a channel's rules: the owner's first, so that the others have nothing left to do. */
 const ownerCarriesMs = { from: 100, spread: 400 }
 /** Channels whose rules are there before a move. */
@@ -31,6 +33,7 @@ type Channel = {
   opened: boolean
   ended: boolean
   cancelCarry: (() => void) | null
+  carriedAt: number[]
 }
 
 export type Channels = {
@@ -57,7 +60,7 @@ export type Channels = {
   conversations(): Conversation[]
 }
 
-export type ChannelPorts = Pick<ClientPorts, 'setTimer' | 'jitter'> & {
+export type ChannelPorts = Pick<ClientPorts, 'now' | 'setTimer' | 'jitter'> & {
   emit: Emit
   parent(): RoomKeys
   enter(keys: RoomKeys): Room
@@ -102,6 +105,7 @@ export function createChannels(ports: ChannelPorts): Channels {
       opened: false,
       ended: false,
       cancelCarry: null,
+      carriedAt: [],
     }
     open.set(name, channel)
     return new Promise((resolve, reject) => {
@@ -185,7 +189,14 @@ export function createChannels(ports: ChannelPorts): Channels {
       const rules = ports.rules()
       if (rules === null || rules.rank === 'member' || channel.ended || !channel.room.inside) return
       // Whoever was faster has put the same into force; what fails now is done again at the next change.
-      channel.desk.adopt(rules.charter.pair.charter, inChannel(rules.draft)).catch(ignoreRefusal)
+      channel.carriedAt = channel.carriedAt.filter((at) => at > ports.now() - 60_000)
+      if (channel.carriedAt.length >= carriesPerMinute) {
+        carryLater(channel)
+        return
+      }
+      channel.carriedAt.push(ports.now())
+      const draft = withoutEndedBans(inChannel(rules.draft), ports.now())
+      channel.desk.adopt(rules.charter.pair.charter, draft).catch(ignoreRefusal)
     })
   }
 

@@ -153,7 +153,7 @@ export function createCommunity(options: CommunityOptions, ports: CommunityPorts
     isHidden: law.isHidden,
   })
   const channels = createChannels({
-    ...{ setTimer, jitter, emit },
+    ...{ now, setTimer, jitter, emit },
     parent: () => moving.home.keys,
     enter(keys) {
       const room = enter(keys, records.charterOf(keys.id) ?? homeRoom().charter()?.pair ?? null)

@@ -272,7 +272,12 @@ export function createMoving(
     resume() {
       if (record.moving() === null || rekeying !== null || next !== null) return
       if (record.secrets().includes(record.moving() ?? '')) record.save(record.secrets(), null)
-      else rekey().catch(ignore)
+      else {
+        rekey().catch((error: unknown) => {
+          ignore(error)
+          if ((error as ChatRefusal).code === 'rank') record.save(record.secrets(), null)
+        })
+      }
     },
   }
 

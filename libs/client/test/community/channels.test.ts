@@ -127,3 +127,24 @@ it('rules of a channel that somebody else has made are refused, with a warning',
   })
   expect(bob.community.people(channel('dev')).map(({ rank }) => rank)).toEqual(['member'])
 })
+
+it('owner and ops agree on the rules of a channel, also when a ban ends and one of them has started anew', async () => {
+  const net = new FakeNet()
+  const [alice, bob, carol] = (await gather(net, ['Alice', 'Bob', 'Carol'])) as [Member, Member, Member]
+  const root = await rootKeys()
+  expect(await refusalOf(net, alice.community.op('Bob'))).toBeNull()
+  for (const each of [alice, bob])
+    expect(await refusalOf(net, each.community.open(channel('dev')))).toBeNull()
+  await carol.community.stop()
+  expect(await refusalOf(net, alice.community.ban('Carol', { forMs: 10_000, reason: '' }))).toBeNull()
+  await net.pass(20_000)
+  await bob.community.stop()
+  const again = new Member(net, root, 'Bob', { machine: bob.machine, run: '2' })
+  again.community.start()
+  await net.pass(20_000)
+  const version = () => net.hall(channelRoom(root, 'dev').id).charter?.rules.version ?? 0
+  const before = version()
+  expect(before).toBeLessThan(8)
+  await net.pass(60_000)
+  expect(version()).toBe(before)
+})
