@@ -7,6 +7,7 @@ import { commandTable } from '../src/commands/table.ts'
 import { jsonLine } from '../src/sanitise.ts'
 import { eventSchema, typesAreTheSame } from './event-schema.ts'
 import { type FakeRelay, startFakeRelay } from './fake-relay.ts'
+import { hostile } from './hostile-strings.ts'
 import { endPrograms, startPiped } from './program.ts'
 import { everyChatEvent } from './ui/text/every-event.ts'
 
@@ -55,10 +56,12 @@ it('covers every event that there is', () => {
 })
 
 it('writes hostile text as escapes, and as the same value', () => {
-  for (const event of everyChatEvent('\x1b]52;c;x\x07\u202e')) {
-    const line = jsonLine(event)
-    expect(line).toMatch(/^[\x20-\x7e]*$/)
-    expect(JSON.parse(line)).toEqual(event)
+  for (const text of [...hostile, `e${'\u0301'.repeat(10_000)}`, 'x'.repeat(1_000_000)]) {
+    for (const event of everyChatEvent(text)) {
+      const line = jsonLine(event)
+      expect(line).not.toMatch(/[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/)
+      expect(JSON.parse(line)).toEqual(event)
+    }
   }
 })
 

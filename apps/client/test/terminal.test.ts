@@ -256,21 +256,28 @@ describe('hostile text through a real relay', () => {
   /** What our own screen may send: cursor moves, erasing, colours, modes, the title and the bell. */
   const ownSequences = /\x1b\[\??[0-9;]*[mABCDGJKHhlt]|\x1b\]2;(\(\d+\) PyChat|PyChat)?\x07|\x07/g
 
-  it('arrives harmless on the chat screen', async () => {
+  it('arrives harmless on the chat screen, in whatever place', async () => {
+    const bob = bobJson()
+    await bob.until((event) => event.type === 'owner')
     const alice = startInTerminal(flags('Alice'), pin)
     await alice.untilRow('MyFriends>')
-    const bob = bobJson()
-    await bob.until((event) => event.type === 'ready')
-    for (const text of hostile) bob.say(text)
-    for (const text of hostile) bob.say(`/msg Alice ${text}`)
-    for (const text of hostile) bob.say(`/away ${text}`)
+    const eve = startPiped([...flags('Eve'), '--json'], pin)
+    await eve.until((event) => event.type === 'ready')
+    for (const text of hostile) {
+      for (const command of ['', '/msg Alice ', '/away ', '/motd ', '/nick ', '/join #'])
+        bob.say(`${command}${text}`)
+      bob.say('/go room')
+    }
+    bob.say(`/kick Eve ${hostile.slice(0, 6).join(' ')}`)
+    bob.say('/nick Bob')
     bob.say('the end')
-    await alice.untilRow('Bob: the end')
+    await alice.untilRow('Bob: the end', 30_000)
+    await alice.untilRow('kicked Eve: clear')
     alice.type('\x1b2')
-    await alice.untilRow('── @Bob ──')
+    await alice.untilRow(/^── @.* unread ──$/)
     // A draft of the person's own is as safe as what others write.
     alice.type(`\x1b[200~${hostile.join(' ').replaceAll('\x1b', '')}\x1b[201~`)
-    await alice.untilRow('the end')
+    await alice.untilRow('form�feed')
     const rest = alice
       .raw()
       .replace(ownSequences, '')
@@ -278,6 +285,7 @@ describe('hostile text through a real relay', () => {
     expect(rest).not.toMatch(/[\x00-\x1f\x7f-\x9f\u2028\u2029]/)
     expect(rest).not.toMatch(/[\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/)
     expect(alice.rows().join('\n')).not.toMatch(/^\d\d:\d\d Mallory: /m)
+    for (const line of bob.stdout().split('\n')) expect(line).toMatch(/^[\x20-\x7e\xa0-\uffff]*$/)
   })
 
   it('arrives harmless on the plain screen', async () => {
