@@ -7,7 +7,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { loadUwsBinary } from '../src/transport/uws-binary.ts'
 import { type RelayChild, startRelay } from './child.ts'
-import { connect, frame, joinMessage, session } from './wire-client.ts'
+import { banned, charterPair, handover, newPerson, proofOf } from './support/charters.ts'
+import { connect, frame, joinMessage, room, session } from './wire-client.ts'
 
 const messages = Number(process.env['PYCHAT_TEST_HOSTILE_MESSAGES'] ?? 20_000)
 const seed = Number(process.env['PYCHAT_TEST_SEED'] ?? randomBytes(4).readUInt32BE())
@@ -45,10 +46,31 @@ const texts = [
   '',
   '"\\ud800"',
   '{"t":"ping","id":1e999}',
+  '{"t":"charter"}',
+  `{"t":"charter",${'['.repeat(40_000)}`,
+  `{"t":"charter","id":1,"t":"ping","x":"${'x'.repeat(30_000)}"}`,
+  '{"t":"profile","id":1,"room":"00000000000000000000000000000000","tag":"","profile":""}',
+  '{"t":"kick","id":1,"room":"00000000000000000000000000000000","session":"00000000000000000000000000000000"}',
 ]
 
+const [owner, other] = [newPerson(), newPerson()]
+const governed = room()
+/** True, of a room that nobody here is in; so each of them is also one from a stranger. */
+const charters = [
+  charterPair(owner, governed),
+  charterPair(owner, governed, { version: 2, rulesVersion: 2, ops: [other], bans: [banned(newPerson())] }),
+  charterPair(other, governed, { handovers: [handover(governed, 1, owner, other)], lock: true }),
+].map((pair) => JSON.stringify({ t: 'charter', id: 1, room: governed, ...pair }))
+
+/** A join that proves a key, or nearly. */
+function provenJoin(random: (below: number) => number): string {
+  const join = joinMessage(1 + random(9), { room: random(2) === 0 ? governed : room() })
+  const key = proofOf(owner, join.room, random(2) === 0 ? join.session : session(), join.secret)
+  return JSON.stringify({ ...join, key })
+}
+
 function hostile(random: (below: number) => number): string | Buffer {
-  switch (random(6)) {
+  switch (random(8)) {
     case 0:
       return Buffer.from(Array.from({ length: random(600) }, () => random(256)))
     case 1:
@@ -59,6 +81,12 @@ function hostile(random: (below: number) => number): string | Buffer {
       return JSON.stringify(joinMessage(1 + random(1000)))
     case 4:
       return mutate(Buffer.from(JSON.stringify(joinMessage(1 + random(9)))), random).toString('latin1')
+    case 5:
+      return provenJoin(random)
+    case 6: {
+      const text = random(4) === 0 ? provenJoin(random) : (charters[random(charters.length)] ?? '')
+      return random(3) === 0 ? text : mutate(Buffer.from(text), random).toString('latin1')
+    }
     default: {
       const text = texts[random(texts.length)] ?? ''
       return random(2) === 0 ? text : mutate(Buffer.from(text), random).toString('latin1')

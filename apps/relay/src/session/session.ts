@@ -90,6 +90,8 @@ type PendingJoin = {
 const none: readonly Joined[] = []
 const heldBytesMax = 262_144
 const pendingRequestsMax = 8
+/** With the largest answer to a join behind them, they are still no more than may wait for a slow reader. */
+const joinBufferedBytesMax = 393_216
 const unavailableRetryMs = 1000
 const unknownRoom = '0'.repeat(32) as RoomId
 
@@ -103,6 +105,8 @@ export class Session implements SocketHandler {
   #badMessages = 0
   #pendingRequests = 0
   #joined: readonly Joined[] = none
+  /** The end of the joins under way. */
+  #entering: Promise<void> | null = null
   /** Rooms this connection was put out of or left: names the room in late nacks. */
   #former: readonly Joined[] = none
 
@@ -311,7 +315,6 @@ export class Session implements SocketHandler {
   }
 
   async #join(message: ClientControlOf<'join'>): Promise<void> {
-    const { addressLimits, rooms, figures } = this.#context
     const { id, room, session } = message
     for (const entry of this.#joined) {
       if (entry.room === room) return this.#refuseJoin(id, 'already-joined')
@@ -319,7 +322,7 @@ export class Session implements SocketHandler {
       if (entry.session === session) return this.#refuseJoin(id, 'session-taken')
     }
     if (this.#joined.length >= limits.roomsPerConnectionMax) return this.#refuseJoin(id, 'too-many-rooms')
-    const waitMs = addressLimits.room(this.socket.address, room, this.#context.now())
+    const waitMs = this.#context.addressLimits.room(this.socket.address, room, this.#context.now())
     if (waitMs !== null) return this.#refuseJoin(id, 'too-fast', waitMs)
     const pending: PendingJoin = {
       held: [],
@@ -338,14 +341,38 @@ export class Session implements SocketHandler {
       tail: null,
     }
     this.#joined = [...this.#joined, entry]
+    // One after the other: an answer may be large, and the next one waits until it is read.
+    const entered = this.#enter(message, entry, pending, this.#entering)
+    const entering = entered
+      .catch(() => {})
+      .then(() => {
+        if (this.#entering === entering) this.#entering = null
+      })
+    this.#entering = entering
+    return entered
+  }
+
+  async #enter(
+    message: ClientControlOf<'join'>,
+    entry: Joined,
+    pending: PendingJoin,
+    before: Promise<void> | null,
+  ): Promise<void> {
+    const { rooms, figures } = this.#context
+    const { id, room, session } = message
     let result: JoinResult
     try {
+      if (before !== null) await before
       await this.#context.joinTurn(room)
       if (!this.open()) return
       const member = memberOf(message)
       if (member === undefined) {
         this.#drop(entry)
         return this.#refuseJoin(id, 'key-needed')
+      }
+      if (this.socket.bufferedBytes() > joinBufferedBytesMax) {
+        this.#drop(entry)
+        return this.#refuseJoin(id, 'too-fast', unavailableRetryMs)
       }
       this.#context.joinPending(this, room)
       const proof = createHash('sha256').update(decodeHex(message.secret)).digest('hex')

@@ -213,6 +213,30 @@ describe('rooms', () => {
     expect(peer.last('refused')).toMatchObject({ id: 7, code: 'too-fast', retryMs: expect.any(Number) })
   })
 
+  test('joins of one connection go one after the other, and wait for one that does not read at all', async () => {
+    const underWay: (() => void)[] = []
+    const { open } = house((rooms) => ({
+      ...rooms,
+      join: async (request) => {
+        await new Promise<void>((resolve) => underWay.push(resolve))
+        return rooms.join(request)
+      },
+    }))
+    const peer = open()
+    for (let id = 1; id <= 3; id += 1) peer.say(joinMessage(id))
+    for (let id = 1; id <= 3; id += 1) {
+      await settle()
+      expect(underWay).toHaveLength(id)
+      underWay[id - 1]?.()
+    }
+    await settle()
+    expect(peer.last('joined')?.id).toBe(3)
+    const stuck = house(undefined, { bufferedBytes: 500_000 }).open()
+    stuck.say(joinMessage(1))
+    await settle()
+    expect(stuck.last('refused')).toMatchObject({ id: 1, code: 'too-fast', retryMs: expect.any(Number) })
+  })
+
   test('a join that is refused has no page', async () => {
     const { open } = house()
     const [owner, thief] = [open(), open()]
