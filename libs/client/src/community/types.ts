@@ -254,7 +254,10 @@ export type CommunityOptions = {
   away?: string | null
   /** 16 bytes: this person's key in this community (`memberEntropy`, or from recovery words). */
   entropy: Uint8Array
-  /** False: never becomes the owner of a room that has none, for programs that come and go. True when left out. */
+  /**
+   * False: never becomes the owner of a room that has none, and opens no channel by itself: for programs that come and
+   * go. True when left out.
+   */
   founds?: boolean
   /** A new session begins after so many messages; the protocol's own bound when left out. */
   framesPerSessionMax?: number
