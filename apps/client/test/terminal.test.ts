@@ -77,26 +77,37 @@ describe('the chat screen', () => {
     await alice.untilRow('MyFriends>')
     const bob = bobJson()
     await alice.untilRow('Bob joined.')
-    const draft = 'this draft is longer than one row of forty columns'
-    alice.type(`${draft}\x1bb`)
-    await alice.untilLast(`MyFriends> ${draft}`)
+    const draft =
+      'this draft is longer than one row of eighty columns, and so it stands in two rows, the cursor in the last'
+    const whole = `MyFriends> ${draft}`
+    /** The draft's rows in a window of so many columns: the last column stays free. */
+    const rowsIn = (columns: number) =>
+      Array.from({ length: Math.ceil(whole.length / (columns - 1)) }, (_, i) =>
+        whole.slice(i * (columns - 1), (i + 1) * (columns - 1)).trimEnd(),
+      )
+    const lastRows = (count: number) => alice.rows().slice(-count)
     const shown = () => alice.rows().join('')
+    alice.type(`${draft}\x1bb`)
+    await expect.poll(() => lastRows(2)).toEqual(rowsIn(80))
 
     alice.resize(40, 20)
-    await alice.untilLast('e row of forty columns')
+    await expect.poll(() => lastRows(3)).toEqual(rowsIn(40))
     bob.say('message one')
     await alice.untilRow(/^\d\d:\d\d Bob: message one$/)
     bob.say('message two')
     await alice.untilRow(/^\d\d:\d\d Bob: message two$/)
     expect(shown().split('this draft').length - 1).toBe(1)
-    expect(alice.rows().slice(-2).join('')).toBe(`MyFriends> ${draft}`)
-    await expect.poll(alice.cursor).toEqual({ row: 'e row of forty columns', x: 15, shown: true })
+    expect(lastRows(3)).toEqual(rowsIn(40))
+    // The rows of before, which the terminal broke, are gone.
+    expect(alice.rows().filter((row) => row.startsWith('online |'))).toHaveLength(1)
+    const lastWord = (columns: number) => (whole.length - 'last'.length) % (columns - 1)
+    await expect.poll(alice.cursor).toEqual({ row: rowsIn(40).at(-1), x: lastWord(40), shown: true })
 
     alice.resize(70, 20)
-    await alice.untilLast(`MyFriends> ${draft}`)
+    await expect.poll(() => lastRows(2)).toEqual(rowsIn(70))
     bob.say('message three')
     await alice.untilRow(/^\d\d:\d\d Bob: message three$/)
-    await expect.poll(alice.cursor).toEqual({ row: `MyFriends> ${draft}`, x: 54, shown: true })
+    await expect.poll(alice.cursor).toEqual({ row: rowsIn(70).at(-1), x: lastWord(70), shown: true })
     for (const text of ['message one', 'message two', 'message three', 'this draft'])
       expect(shown().split(text).length - 1, text).toBe(1)
 
