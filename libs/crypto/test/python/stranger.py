@@ -8,7 +8,8 @@
 # who is called first; names with spaces as "/msg Ana_B ...". At the end of input it sends what waits, and leaves.
 # Standard output, a JSON object per line, by "type":
 #   ready (room, users, fingerprint)   message (from, text, seq)   joined, left (user)   error (code; then it ends)
-#   renamed (user, was)   away (user, text)   charter (owner, ops, rank, lock, limit, version, motd, bans, muted)
+#   renamed (user, was)   away (user, text)
+#   charter (owner, ops, rank, lock, limit, version, motd, bans, muted, people: what is said of each member id)
 #   notice (from, notice)   moved (by, room: where to; it does not follow)
 #   called (user: who called)   private-ready, private-left (user)   private (from, text, seq; own ones too)
 #   not-sent (user, texts: private texts that nobody came for)

@@ -3,7 +3,7 @@
 import base64, collections, json, struct, sys, time
 
 from stranger_wire import (
-    BAD, BODY_MAX, BUCKETS, LATER, NO_VIEW, U64_MAX, bucket, fingerprint, judge, label, member_id, moved_room, need,
+    BAD, BODY_MAX, BUCKETS, LATER, NO_EPOCH, NO_VIEW, U64_MAX, bucket, fingerprint, judge, label, member_id, moved_room, need,
     open_move, open_rules, read_charter, sha, short,
 )
 
@@ -64,7 +64,7 @@ class Seat:
     def join(self):
         key = {"public": self.me.pk.hex(), "proof": self.me.proof(self.room.id).hex()}
         self.request("join", session=self.me.id.hex(), secret=self.me.secret.hex(), tag=self.room.tag(self.name).hex(),
-                     profile=self.profile, key=key)
+                     profile=self.profile, **({} if self.peer else {"key": key}))
 
     def push(self, kind, body):
         self.queue.append((kind, body))
@@ -193,13 +193,13 @@ class Seat:
         self.trusted, self.trusted_at = new, time.time()
         charter, rules = new["charter"], new["rules"]
         try:
-            motd = open_rules(self.room, self.room.id, rules["sealed"])["motd"]
+            text = open_rules(self.room, self.room.id, rules["sealed"])
         except BAD:
-            motd = None
+            text = {"motd": None, "people": {}}
         key = lambda text: fingerprint(bytes.fromhex(text))
         tell("charter", owner=key(charter["owner"]), ops=[key(op) for op in charter["ops"]], rank=self.rank(self.me.pk),
-             lock=rules["lock"], limit=rules["limit"], version=[charter["version"], rules["version"]], motd=motd,
-             bans=list(new["bans"]), muted=rules["muted"])
+             lock=rules["lock"], limit=rules["limit"], version=[charter["version"], rules["version"]], motd=text["motd"],
+             bans=list(new["bans"]), muted=rules["muted"], people=text["people"])
 
     def rank(self, pk):
         charter = self.trusted["charter"] if self.trusted else {"owner": "", "ops": []}
@@ -227,7 +227,7 @@ class Seat:
             self.on_charter(message["charter"])
         rules = self.trusted and self.trusted["rules"]
         if rules and (rules["history"] or member_id(self.me.pk) in self.trusted["admitted"]) and message["seq"]:
-            self.log = Log(self.log.epoch, 0)
+            self.log = Log(NO_EPOCH, 0)
             self.catch_up()
         self.on_members(message)
 
@@ -278,7 +278,8 @@ class Seat:
     def on_log(self, message):
         need(self.catching_up and not self.left, "log that was not asked for")
         epoch, seq = bytes.fromhex(message["epoch"]), message["seq"]
-        if message.get("missed") != 0:
+        # What was said before a newcomer came is no gap.
+        if message.get("missed") != 0 and self.log.epoch != NO_EPOCH:
             warn("gap", size=message.get("missed"))
         if epoch == self.log.epoch and seq < self.log.last:
             warn("rewound", size=self.log.last - seq)

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from mnemonic import Mnemonic
 
 BUCKETS = (256, 512, 1024, 2048, 4096, 8192, 15360)
-BODY_MAX, U64_MAX, NO_VIEW = 15261, 2**53 - 1, bytes(24)
+BODY_MAX, U64_MAX, NO_VIEW, NO_EPOCH = 15261, 2**53 - 1, bytes(24), bytes(8)
 SPACES = re.compile("[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
 BAD = (ValueError, KeyError, TypeError, AttributeError, IndexError, struct.error, InvalidTag, InvalidSignature)
 LATER = ("gap", "too-fast", "unavailable")
