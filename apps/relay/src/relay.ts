@@ -17,6 +17,7 @@ import { openRedisStore } from './redis/store.ts'
 import { createMemoryRooms } from './rooms/rooms.memory.ts'
 import type { Rooms, RoomsEvents } from './rooms/rooms.ts'
 import { createAddressLimits, truncateAddress } from './session/address-limits.ts'
+import { createRates } from './session/budget.ts'
 import { bump, createFigures } from './session/figures.ts'
 import { createJoinQueue } from './session/join-queue.ts'
 import { createRegistry } from './session/registry.ts'
@@ -111,8 +112,7 @@ export function createRelay({ config, version, log, onStop, lastNode = false }: 
   const registry = createRegistry({
     rooms,
     settings: {
-      framesPerSecond: config.framesPerSecond,
-      bytesPerSecond: config.bytesPerSecond,
+      rates: createRates(config.framesPerSecond, config.bytesPerSecond),
       ackReplicas: rooms.kind === 'redis' ? config.ackReplicas : 0,
       software: `pychat-relay/${version}`,
     },

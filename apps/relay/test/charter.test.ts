@@ -268,13 +268,11 @@ describe.skipIf(localBinary() === null)('a room with a charter, on three nodes',
     expect(watcher.heard('arrived').at(-1)?.member).toMatchObject(member_)
     // The old name is free at once, the new one is not.
     const carol = await enters(0)
-    expect(
-      await carol.ask({ t: 'profile', tag: bob.tag, profile: carol.profile } as { t: string }),
-    ).toMatchObject({
+    expect(await carol.ask('profile', { tag: bob.tag, profile: carol.profile })).toMatchObject({
       t: 'refused',
       code: 'name-taken',
     })
-    expect(await carol.ask({ t: 'profile', tag, profile: carol.profile } as { t: string })).toMatchObject({
+    expect(await carol.ask('profile', { tag, profile: carol.profile })).toMatchObject({
       t: 'profiled',
     })
     for (let i = 0; i < 4; i += 1) expect(await bob.rename()).toMatchObject({ t: 'profiled' })
@@ -313,7 +311,7 @@ describe.skipIf(localBinary() === null)('a room with a charter, on three nodes',
     last.say()
     const everybody = [alice, ...crowd]
     for (const each of everybody) await each.client.until(() => each.client.deliveries.length === 1)
-    expect(await alice.ask({ t: 'member', session: last.session } as { t: string })).toMatchObject({
+    expect(await alice.ask('member', { session: last.session })).toMatchObject({
       member: { session: last.session, counter: 1 },
     })
     expect(await last.rename()).toMatchObject({ t: 'profiled' })
@@ -324,7 +322,7 @@ describe.skipIf(localBinary() === null)('a room with a charter, on three nodes',
     await crowd[1]?.client.control('expelled')
 
     const leaving = crowd.slice(2, 1 + size - limits.quietRoomMembersMin)
-    await Promise.all(leaving.map((each) => each.ask({ t: 'leave' })))
+    await Promise.all(leaving.map((each) => each.ask('leave')))
     await alice.client.until(() => alice.heard('count').at(-1)?.quiet === false, 'the end of the quiet')
     expect(alice.heard('departed')).toEqual([])
     const newcomer = await enters(2)

@@ -1,11 +1,12 @@
 // What one connection may send: frames, bytes and requests over time, and how often it may be over them before it is closed.
 import { limits } from '@pychat/protocol'
-import { TokenBucket } from './token-bucket.ts'
-
-export type Rates = { framesPerSecond: number; bytesPerSecond: number }
+import { type Rate, rateOf, TokenBucket } from './token-bucket.ts'
 
 /** Requests that cost others more than most do. */
 export type Act = 'charter' | 'profile'
+
+/** The rates of every connection of a node. */
+export type Rates = { frames: Rate; bytes: Rate; controls: Rate; strikes: Rate }
 
 /** Seconds' worth of frames or bytes that may come at once. */
 const burstSeconds = 2
@@ -13,9 +14,18 @@ const burstSeconds = 2
 const strikesSeconds = 50
 /** Who comes back joins every room, and asks each of them one thing more. */
 const controlsBurstMin = 2 * limits.roomsPerConnectionMax
-/** All members hear of each act. */
-const actsPerSecond = 0.5
-const actsBurst = 5
+/** All members hear of each act: five at once, then one every two seconds. */
+const actRate = rateOf(0.5, 5)
+
+export function createRates(framesPerSecond: number, bytesPerSecond: number): Rates {
+  const burst = framesPerSecond * burstSeconds
+  return {
+    frames: rateOf(framesPerSecond, burst),
+    bytes: rateOf(bytesPerSecond, bytesPerSecond * burstSeconds),
+    controls: rateOf(framesPerSecond, Math.max(controlsBurstMin, burst)),
+    strikes: rateOf(framesPerSecond, framesPerSecond * strikesSeconds),
+  }
+}
 
 export class Budget {
   readonly frames: TokenBucket
@@ -26,18 +36,16 @@ export class Budget {
   #acts: Record<Act, TokenBucket> | null = null
 
   /** @param now milliseconds on a monotonic clock */
-  constructor({ framesPerSecond, bytesPerSecond }: Rates, now: number) {
-    const controlsBurst = Math.max(controlsBurstMin, framesPerSecond * burstSeconds)
-    this.frames = new TokenBucket(framesPerSecond, framesPerSecond * burstSeconds, now)
-    this.bytes = new TokenBucket(bytesPerSecond, bytesPerSecond * burstSeconds, now)
-    this.controls = new TokenBucket(framesPerSecond, controlsBurst, now)
-    this.strikes = new TokenBucket(framesPerSecond, framesPerSecond * strikesSeconds, now)
+  constructor({ frames, bytes, controls, strikes }: Rates, now: number) {
+    this.frames = new TokenBucket(frames, now)
+    this.bytes = new TokenBucket(bytes, now)
+    this.controls = new TokenBucket(controls, now)
+    this.strikes = new TokenBucket(strikes, now)
   }
 
   /** @returns 0 when it may, else milliseconds to wait */
   act(act: Act, now: number): number {
-    const bucket = () => new TokenBucket(actsPerSecond, actsBurst, now)
-    this.#acts ??= { charter: bucket(), profile: bucket() }
+    this.#acts ??= { charter: new TokenBucket(actRate, now), profile: new TokenBucket(actRate, now) }
     return this.#acts[act].take(1, now)
   }
 }

@@ -2,7 +2,7 @@
 // clients join at once, and the store has to serve those who are chatting meanwhile. Whoever waits for the same room
 // passes together, since the store takes them together.
 import type { RoomId } from '@pychat/protocol'
-import { TokenBucket } from './token-bucket.ts'
+import { rateOf, TokenBucket } from './token-bucket.ts'
 
 export type JoinQueue = {
   /** Resolves when it is the caller's turn. */
@@ -23,7 +23,7 @@ export function createJoinQueue(
   setTimer: (fn: () => void, ms: number) => unknown = setTimeout,
 ): JoinQueue {
   const burst = Math.max(1, perSecond * burstSeconds)
-  const bucket = new TokenBucket(perSecond, burst, now())
+  const bucket = new TokenBucket(rateOf(perSecond, burst), now())
   /** In the order in which rooms came. */
   const waiting = new Map<RoomId, (() => void)[]>()
   let timed = false

@@ -33,7 +33,8 @@ import type { AddressLimits } from './address-limits.ts'
 import { type Act, Budget, type Rates } from './budget.ts'
 import { bump, type Figures } from './figures.ts'
 
-export type SessionSettings = Rates & {
+export type SessionSettings = {
+  rates: Rates
   /** Replicas that hold a message before it is acknowledged; 0: its delivery is the acknowledgement. */
   ackReplicas: number
   /** Name and version that `welcome` tells. */
@@ -622,7 +623,7 @@ export class Session implements SocketHandler {
   }
 
   #spend(now: number): Budget {
-    this.#budget ??= new Budget(this.#context.settings, now)
+    this.#budget ??= new Budget(this.#context.settings.rates, now)
     return this.#budget
   }
 

@@ -1,32 +1,43 @@
 // A token bucket without a timer: it refills when it is asked. Time is passed in.
 
+/** What buckets of one kind have in common: one object for all of them, since there are thousands. */
+export type Rate = {
+  /** Refill per millisecond. */
+  readonly perMs: number
+  /** Most that can be saved up. */
+  readonly burst: number
+}
+
+export function rateOf(perSecond: number, burst: number): Rate {
+  return { perMs: perSecond / 1000, burst }
+}
+
 export class TokenBucket {
+  readonly #rate: Rate
   #tokens: number
   #at: number
-  readonly #perMs: number
-  readonly #burst: number
 
-  /** @param perSecond refill  @param burst most that can be saved up  @param now milliseconds, any monotonic clock */
-  constructor(perSecond: number, burst: number, now: number) {
-    this.#perMs = perSecond / 1000
-    this.#burst = burst
-    this.#tokens = burst
+  /** @param now milliseconds, any monotonic clock */
+  constructor(rate: Rate, now: number) {
+    this.#rate = rate
+    this.#tokens = rate.burst
     this.#at = now
   }
 
   /** Takes `amount`, all or nothing. @returns 0 when taken, else milliseconds until it could be */
   take(amount: number, now: number): number {
-    this.#tokens = Math.min(this.#burst, this.#tokens + Math.max(0, now - this.#at) * this.#perMs)
+    const { perMs, burst } = this.#rate
+    this.#tokens = Math.min(burst, this.#tokens + Math.max(0, now - this.#at) * perMs)
     this.#at = now
     if (this.#tokens >= amount) {
       this.#tokens -= amount
       return 0
     }
-    return Math.ceil((amount - this.#tokens) / this.#perMs)
+    return Math.ceil((amount - this.#tokens) / perMs)
   }
 
   /** Gives back what was taken for nothing. */
   refund(amount: number): void {
-    this.#tokens = Math.min(this.#burst, this.#tokens + amount)
+    this.#tokens = Math.min(this.#rate.burst, this.#tokens + amount)
   }
 }

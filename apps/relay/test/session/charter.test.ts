@@ -143,6 +143,8 @@ describe('being put out', () => {
     const { alice, peer, bob, join, room, govern, registry } = await founded()
     await govern({ bans: [banned(bob)] })
     expect(peer.last('expelled')).toEqual({ t: 'expelled', room, why: 'banned' })
+    // It hears first who signed that, and why.
+    expect(peer.order.slice(-2)).toEqual(['charter', 'expelled'])
     expect(peer.closedWith).toBeNull()
     expect(peer.topics.size).toBe(0)
     expect(peer.last('departed')).toBeUndefined()

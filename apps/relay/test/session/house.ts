@@ -4,6 +4,7 @@ import { decodeDelivery, decodeRelayControl, type RelayControl, type RelayContro
 import { createMemoryRooms } from '../../src/rooms/rooms.memory.ts'
 import type { QuietBounds, Rooms, RoomsEvents } from '../../src/rooms/rooms.ts'
 import { createAddressLimits } from '../../src/session/address-limits.ts'
+import { createRates } from '../../src/session/budget.ts'
 import { createFigures } from '../../src/session/figures.ts'
 import { createRegistry } from '../../src/session/registry.ts'
 import type { Session } from '../../src/session/session.ts'
@@ -63,8 +64,7 @@ export function house(
   const registry = createRegistry({
     rooms,
     settings: {
-      framesPerSecond: 20,
-      bytesPerSecond: 131_072,
+      rates: createRates(20, 131_072),
       ackReplicas: more.ackReplicas ?? 0,
       software: 'pychat-relay/test',
     },

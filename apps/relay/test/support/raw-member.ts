@@ -1,11 +1,16 @@
 // A member of one room with a key of its own, over a real WebSocket: it asks, and gets the answer with its number. It keeps
 // session, secret and counter over reconnects, as a client does, and seals nothing (the relay cannot tell).
 import { randomBytes } from 'node:crypto'
-import type { CharterPair, NameTag, RelayControl, RelayControlOf, RoomId } from '@pychat/protocol'
+import type {
+  CharterPair,
+  ClientControl,
+  NameTag,
+  RelayControl,
+  RelayControlOf,
+  RoomId,
+} from '@pychat/protocol'
 import { connect, frame, hex, session, type WireClient } from '../wire-client.ts'
 import { newPerson, type Person, proofOf } from './charters.ts'
-
-type Answer = Extract<RelayControl, { id?: number }>
 
 export class RawMember {
   readonly person: Person
@@ -43,10 +48,12 @@ export class RawMember {
   }
 
   /** @param key shown in place of a true proof; null for none */
-  join(key: object | null = proofOf(this.person, this.room, this.session, this.secret)): Promise<Answer> {
+  join(
+    key: object | null = proofOf(this.person, this.room, this.session, this.secret),
+  ): Promise<RelayControl> {
     const { session: id, secret, tag, profile, counter } = this
     const shown = key === null ? {} : { key }
-    return this.ask({ t: 'join', session: id, secret, tag, profile, counter, ...shown })
+    return this.ask('join', { session: id, secret, tag, profile, counter, ...shown })
   }
 
   /** @returns the code of a join that is refused, "joined" for one that is not; on a new connection */
@@ -55,18 +62,18 @@ export class RawMember {
     return answer.t === 'refused' ? answer.code : answer.t
   }
 
-  publish(pair: CharterPair): Promise<Answer> {
-    return this.ask({ t: 'charter', ...pair })
+  publish(pair: CharterPair): Promise<RelayControl> {
+    return this.ask('charter', pair)
   }
 
-  kick(other: RawMember): Promise<Answer> {
-    return this.ask({ t: 'kick', session: other.session })
+  kick(other: RawMember): Promise<RelayControl> {
+    return this.ask('kick', { session: other.session })
   }
 
-  rename(): Promise<Answer> {
+  rename(): Promise<RelayControl> {
     this.tag = hex(16) as NameTag
     this.profile = randomBytes(292).toString('base64url')
-    return this.ask({ t: 'profile', tag: this.tag, profile: this.profile })
+    return this.ask('profile', { tag: this.tag, profile: this.profile })
   }
 
   /** Says something. @param counter the next one when left out */
@@ -75,14 +82,15 @@ export class RawMember {
     this.client.socket.send(frame(this.session, counter))
   }
 
-  async ask(message: { t: string }): Promise<Answer> {
+  /** Asks something of its room. @returns the answer with the same number */
+  async ask(t: ClientControl['t'], fields: object = {}): Promise<RelayControl> {
     this.#id += 1
     const id = this.#id
-    const isAnswer = (each: RelayControl): each is Answer => 'id' in each && each.id === id
+    const answer = () => this.client.controls.find((each) => 'id' in each && each.id === id)
     // "t" first: a charter is known by it.
-    this.client.send({ t: message.t, id, room: this.room, ...message })
-    await this.client.until(() => this.client.controls.some(isAnswer), `the answer to ${message.t}`)
-    return this.client.controls.find(isAnswer) as Answer
+    this.client.send({ t, id, room: this.room, ...fields })
+    await this.client.until(() => answer() !== undefined, `the answer to ${t}`)
+    return answer() as RelayControl
   }
 
   heard<T extends RelayControl['t']>(t: T): RelayControlOf<T>[] {
