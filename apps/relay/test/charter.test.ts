@@ -140,7 +140,7 @@ describe.skipIf(localBinary() === null)('a room with a charter, on three nodes',
       'charter-invalid',
       'charter-invalid',
       'charter-old',
-      'not-allowed',
+      'charter-invalid',
       'too-fast',
     ])
     const stolen = charterPair(person, room, {
@@ -360,7 +360,7 @@ describe.skipIf(localBinary() === null)('a room with a charter, on three nodes',
     await mallory.enter(url(2))
     expect(await mallory.publish(charterPair(mallory.person, room, { version: 100 }))).toMatchObject({
       t: 'refused',
-      code: 'not-allowed',
+      code: 'charter-invalid',
     })
   })
 })

@@ -82,8 +82,8 @@ export function broughtBack(held: HeldCharter, store: HeldCharter | null, now: n
 }
 
 /** A lock that comes with the first rules ever is one that somebody wants now. */
-function lockFromOf({ version, rules }: Charter, now: number): number {
-  return rules.lock && (version > 1 || rules.version > 1) ? now + returnMs : 0
+function lockFromOf({ rules }: Charter, now: number): number {
+  return rules.lock && rules.version > 1 ? now + returnMs : 0
 }
 
 export type Judgement =
@@ -91,7 +91,7 @@ export type Judgement =
   | { ok: true; next: HeldCharter }
   /** It is what is held. */
   | { ok: true; next: null }
-  | { ok: false; code: Extract<ErrorCode, 'charter-old' | 'not-allowed'> }
+  | { ok: false; code: Extract<ErrorCode, 'charter-old' | 'charter-invalid'> }
 
 /** Whether a member's charter may follow what the room has. @param charter found true, and for this room */
 export function judge(held: HeldCharter | null, charter: Charter, now: number): Judgement {
@@ -104,7 +104,7 @@ export function judge(held: HeldCharter | null, charter: Charter, now: number): 
     case 'old':
       return { ok: false, code: 'charter-old' }
     case 'foreign':
-      return { ok: false, code: 'not-allowed' }
+      return { ok: false, code: 'charter-invalid' }
   }
 }
 

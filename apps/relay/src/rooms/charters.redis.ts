@@ -41,10 +41,7 @@ export type Charters<Room> = {
   /** The same where only the stamp of what Redis has was read. @throws StoreError */
   check(room: Room, stamp: string): Promise<void>
   /** @throws StoreError */
-  publish(
-    room: Room,
-    pair: CharterPair,
-  ): Promise<ActResult<'charter-invalid' | 'charter-old' | 'not-allowed'>>
+  publish(room: Room, pair: CharterPair): Promise<ActResult<'charter-invalid' | 'charter-old'>>
 }
 
 /** Others change it at the same time: so often it is tried before the store counts as away. */
@@ -101,7 +98,7 @@ export function createCharters<Room extends Chartered>({
   async function publish(
     room: Room,
     pair: CharterPair,
-  ): Promise<ActResult<'charter-invalid' | 'charter-old' | 'not-allowed'>> {
+  ): Promise<ActResult<'charter-invalid' | 'charter-old'>> {
     let charter: ReturnType<typeof readCharter>
     try {
       charter = readCharter(pair, verifier, room.id)

@@ -340,10 +340,7 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
     return { ok: true }
   }
 
-  function charter(
-    membership: Membership,
-    pair: CharterPair,
-  ): ActResult<'charter-invalid' | 'charter-old' | 'not-allowed'> {
+  function charter(membership: Membership, pair: CharterPair): ActResult<'charter-invalid' | 'charter-old'> {
     const found = find(membership)
     if (found === null) return { ok: false, code: 'not-member' }
     const { room } = found

@@ -177,10 +177,7 @@ export interface Rooms {
    * Puts a charter into force in the room, on every node; members hear "charter". Whom it bans is put out. Any member may
    * do so: what gives the right is in the signatures. Safe to repeat.
    */
-  charter(
-    membership: Membership,
-    pair: CharterPair,
-  ): Promise<ActResult<'charter-invalid' | 'charter-old' | 'not-allowed'>>
+  charter(membership: Membership, pair: CharterPair): Promise<ActResult<'charter-invalid' | 'charter-old'>>
   /** Puts a member of lower rank out, wherever it is. */
   kick(membership: Membership, session: SessionId): Promise<ActResult<'not-allowed'>>
   /**

@@ -101,10 +101,10 @@ export function chartersContract(
         expect(
           await refused(charterPair(owner, room, { version: 3, rulesVersion: 5, ops: [op], lock: true })),
         ).toBe('charter-old')
-        expect(await refused(charterPair(bob, room, { version: 9, rulesVersion: 9 }))).toBe('not-allowed')
+        expect(await refused(charterPair(bob, room, { version: 9, rulesVersion: 9 }))).toBe('charter-invalid')
         expect(
           await refused(charterPair(owner, room, { root: newRoom(), version: 9, rulesVersion: 9 })),
-        ).toBe('not-allowed')
+        ).toBe('charter-invalid')
         expect(
           await refused(
             charterPair(owner, room, { version: 3, rulesVersion: 6, ops: [op], signer: op, lock: true }),

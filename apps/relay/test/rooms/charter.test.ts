@@ -109,7 +109,7 @@ describe('a lock', () => {
   const locked = { version: 1, rulesVersion: 2, lock: true }
 
   it('holds at once where rules are the first ever, or follow others', () => {
-    expect(join(held(owner, 1000, { lock: true }), 1000)).toBe('room-locked')
+    expect(join(held(owner, 1000, { lock: true, version: 7 }), 1000)).toBe('room-locked')
     const open = held(owner, 1000)
     const judgement = judge(open, readCharter(charterPair(owner, room, locked), verifier), 1001)
     expect(judgement.ok && judgement.next !== null && join(judgement.next, 1001)).toBe('room-locked')
