@@ -246,7 +246,7 @@ describe('the chat screen', () => {
 
   it('never wipes the scrollback, however small the window', async () => {
     const alice = startInTerminal(flags('Alice'), pin, { cols: 30, rows: 5 })
-    await alice.untilRow('MyFriends>')
+    await alice.untilRow('* You are Alice')
     alice.type(Array.from({ length: 12 }, (_, i) => `line ${i}`).join('\x1b\r'))
     await alice.untilRow('line 11')
     expect(alice.raw()).not.toMatch(/\x1b\[[23]J|\x1bc/)
@@ -269,8 +269,8 @@ describe('hostile text through a real relay', () => {
 
   it('arrives harmless on the chat screen, in whatever place', async () => {
     const bob = bobJson()
-    await bob.until((event) => event.type === 'owner')
-    const alice = startInTerminal(flags('Alice'), pin)
+    await bob.until((event) => event.type === 'owner', 40_000)
+    const alice = startInTerminal(flags('Alice'), pin, { cols: 250, rows: 40 })
     await alice.untilRow('MyFriends>')
     const eve = startPiped([...flags('Eve'), '--json'], pin)
     await eve.until((event) => event.type === 'ready')
@@ -284,6 +284,7 @@ describe('hostile text through a real relay', () => {
     bob.say('the end')
     await alice.untilRow('Bob: the end', 30_000)
     await alice.untilRow('kicked Eve: clear')
+    await alice.untilRow('wrote to you privately')
     alice.type('\x1b2')
     await alice.untilRow(/^── @.* unread ──$/)
     // A draft of the person's own is as safe as what others write.
