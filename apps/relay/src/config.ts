@@ -261,7 +261,8 @@ const settings = {
     ...integer(1, 10_000),
     default: '250',
     unit: 'members',
-    sentence: 'Members of one room; the next one is told that it is full. Give all nodes the same.',
+    sentence:
+      'Members of one room; the next one is told that it is full (its owner comes in all the same). In a room of more than 256 nobody is told who comes and goes, only how many there are. Give all nodes the same.',
   }),
   joinsPerSecond: row({
     env: 'PYCHAT_JOINS_PER_SECOND',
