@@ -1,8 +1,8 @@
 // The screens that only write lines and only read lines, nothing redrawn: --plain for screen readers, dumb terminals,
 // pipes and logs; --json for scripts (docs/json-events.md).
-import { createInterface } from 'node:readline'
 import { isChatEvent, type Screen, type ScreenEvent } from '../chat/screen.ts'
 import { jsonLine } from '../sanitise.ts'
+import { createLineReader } from './input/line-reader.ts'
 import { noPaint } from './text/paint.ts'
 import { createTextLines } from './text/text-lines.ts'
 
@@ -28,8 +28,7 @@ function createLineScreen(
   show: (event: ScreenEvent) => void,
   closed: () => void,
 ): Screen {
-  const reader = createInterface({ input, terminal: false, crlfDelay: Number.POSITIVE_INFINITY })
-  reader.pause()
+  const reader = createLineReader(input)
   let open = true
   return {
     mixed: true,
@@ -37,19 +36,14 @@ function createLineScreen(
     show,
     status: () => {},
     heard: () => {},
-    listen({ line, ended }) {
-      reader.on('line', line)
-      reader.on('close', ended)
-      reader.resume()
-    },
-    pause: () => void reader.pause(),
-    resume: () => void reader.resume(),
+    listen: ({ line, ended }) => reader.start(line, ended),
+    pause: reader.pause,
+    resume: reader.resume,
     renamed: () => {},
     close() {
       if (!open) return
       open = false
       closed()
-      reader.removeAllListeners()
       reader.close()
     },
   }
