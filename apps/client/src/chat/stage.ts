@@ -125,7 +125,7 @@ export function createStage(screen: Screen, server: string, outgoing: () => read
     findView(typed) {
       const wanted = typed.trim()
       if (/^\d{1,3}$/.test(wanted)) return viewAt(Number(wanted))
-      if (wanted.toLowerCase() === 'room') return room
+      if (['room', server.toLowerCase()].includes(wanted.toLowerCase())) return room
       const channel: View = { kind: 'channel', name: wanted.replace(/^#/, '') }
       const person: View = { kind: 'private', user: wanted.replace(/^@/, '') }
       const guesses = wanted.startsWith('#')

@@ -127,7 +127,7 @@ export function createEventLines(paint: Paint, mixed: boolean, now: () => Date):
         return notices(say.charterText(event), quiet)
       case 'owner':
         return quiet(
-          `* ${event.founded ? 'You made this room and own it' : 'You own this room now'}: /help shows what that means.`,
+          `* ${event.founded ? 'You made this room and own it' : 'You own this room now'}: /help shows what you can do.`,
         )
       case 'recovery':
         return notices(

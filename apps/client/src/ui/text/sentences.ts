@@ -111,7 +111,9 @@ export function charterText({ motd, rank, lock, limit, history, changed, by }: O
     )
   }
   if (has('owner', false)) lines.push('The room has another owner.')
-  if (has('rank', rank !== 'member')) lines.push(rankText[rank])
+  // Who becomes the owner is told so by an event of its own.
+  const toldElsewhere = rank === 'owner' && changed.includes('rank')
+  if (has('rank', rank !== 'member') && !toldElsewhere) lines.push(rankText[rank])
   return lines
 }
 
