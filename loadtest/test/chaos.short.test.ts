@@ -1,35 +1,11 @@
 // The whole checker against real nodes and this test run's Redis: a short run with a fixed seed has to be kept, and the
 // same run with a fault in what is recorded has to fail. The longer runs are `npm run chaos -- --scenario NAME`.
-import { spawn } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import { describe, expect, inject, it } from 'vitest'
 import type {} from '../../apps/relay/test/support/redis.global.ts'
+import { chaos as run, withinMs } from './run-chaos.ts'
 
-const program = fileURLToPath(new URL('../chaos/dist/main.js', import.meta.url))
-/** A run takes less than 90 s; a machine that does other work too gets longer before it counts as hung. */
-const withinMs = 180_000
-
-/** Runs `npm run chaos` as it is built. */
-function chaos(...args: string[]): Promise<{ code: number | null; page: string; progress: string }> {
-  return new Promise((resolve) => {
-    const child = spawn(process.execPath, [program, '--redis-url', inject('redisUrl'), ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    let page = ''
-    let progress = ''
-    child.stdout.on('data', (chunk) => {
-      page += String(chunk)
-    })
-    child.stderr.on('data', (chunk) => {
-      progress += String(chunk)
-    })
-    const timer = setTimeout(() => child.kill('SIGTERM'), withinMs)
-    child.once('close', (code) => {
-      clearTimeout(timer)
-      resolve({ code, page, progress })
-    })
-  })
-}
+/** With this test run's Redis. */
+const chaos = (...args: string[]) => run('--redis-url', inject('redisUrl'), ...args)
 
 // Each run is mostly waiting: side by side they take as long as the longest.
 describe.concurrent('npm run chaos', () => {

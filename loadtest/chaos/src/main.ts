@@ -5,6 +5,7 @@ import { cpus, totalmem } from 'node:os'
 import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
 import { conduct } from './conduct.ts'
+import { crowd } from './crowd/crowd.ts'
 import { figuresOf } from './figures.ts'
 import { judge } from './judge.ts'
 import type { Outcome } from './outcome.ts'
@@ -17,8 +18,9 @@ import { slow } from './slow.ts'
 import { givenStore, type StoreKind, startStore, storeKinds } from './stores.ts'
 import { storm } from './storm.ts'
 
-/** Runs without keys and without a schedule, which measure what thousands of members or megabytes do. */
-const measured = ['storm', 'slow'] as const
+/** Runs without a schedule of faults, which measure what thousands of members or megabytes do. */
+const measured = ['storm', 'slow', 'crowd'] as const
+const isMeasured = (name: Name): name is (typeof measured)[number] => measured.some((each) => each === name)
 const names = [...scenarioNames, ...measured]
 type Name = ScenarioName | (typeof measured)[number]
 
@@ -33,6 +35,7 @@ Starts real relay nodes and a real Redis on loopback, lets many clients talk, br
   --calm 6s           rest between everybody being well and the next fault
   --nodes N --rooms N --clients N --rate N
                       clients are per room, the rate is messages per second over all rooms
+  --members N         of the one room of the crowd: 400 to 9000
   --redis KIND        ${storeKinds.join(', ')}
   --redis-url URL     one Redis that runs already; faults leave it alone
   --ack-replicas N    PYCHAT_ACK_REPLICAS of the nodes
@@ -59,6 +62,7 @@ function readOptions(args: string[]) {
       rooms: { type: 'string' },
       clients: { type: 'string' },
       rate: { type: 'string' },
+      members: { type: 'string' },
       redis: { type: 'string' },
       'redis-url': { type: 'string' },
       'ack-replicas': { type: 'string' },
@@ -69,13 +73,16 @@ function readOptions(args: string[]) {
     },
   })
   const whole = (
-    name: 'seed' | 'faults' | 'nodes' | 'rooms' | 'clients' | 'rate' | 'ack-replicas',
+    name: 'seed' | 'faults' | 'nodes' | 'rooms' | 'clients' | 'rate' | 'members' | 'ack-replicas',
     min = 1,
+    max = 999_999_999,
   ) => {
     const text = values[name]
     if (text === undefined) return null
-    if (!/^[0-9]{1,9}$/.test(text) || Number(text) < min) {
-      throw new UsageError(`--${name} has to be a whole number from ${min} on`)
+    if (!/^[0-9]{1,9}$/.test(text) || Number(text) < min || Number(text) > max) {
+      throw new UsageError(
+        `--${name} has to be a whole number from ${min} ${max < 999_999_999 ? `to ${max}` : 'on'}`,
+      )
     }
     return Number(text)
   }
@@ -107,6 +114,7 @@ function readOptions(args: string[]) {
     rooms: whole('rooms'),
     clients: whole('clients', 2),
     rate: whole('rate'),
+    members: whole('members', 400, 9000),
     redis: oneOf<StoreKind>('redis', values.redis, storeKinds),
     redisUrl: values['redis-url'] ?? null,
     ackReplicas: whole('ack-replicas', 0),
@@ -155,7 +163,7 @@ async function runOne(name: Name, options: Options): Promise<Outcome> {
     ? options.args
     : [...options.args, '--seed', String(options.seed)]
   const command = `npm run chaos -- ${seeded.join(' ')}`
-  if (name === 'storm' || name === 'slow') return measure(name, command, options)
+  if (isMeasured(name)) return measure(name, command, options)
   const scenario = adjusted(scenarios[name], options)
   const startedAt = performance.now()
   say(`${name}, seed ${options.seed}: ${scenario.sentence}`)
@@ -188,15 +196,13 @@ async function measure(name: (typeof measured)[number], command: string, options
   say(`${name}, seed ${options.seed}`)
   const store = options.redisUrl === null ? await startStore('single') : givenStore(options.redisUrl)
   const all = { seed: options.seed, command, progress: say }
-  const outcome =
-    name === 'storm'
-      ? await storm(store, {
-          ...all,
-          clients: options.clients ?? 10_000,
-          rate: options.rate ?? 1000,
-          nodes: options.nodes ?? 3,
-        })
-      : await slow(store, { ...all, clients: options.clients ?? 100, rate: options.rate ?? 200 })
+  const { clients, rate, nodes, members } = options
+  const runs = {
+    storm: () => storm(store, { ...all, clients: clients ?? 10_000, rate: rate ?? 1000, nodes: nodes ?? 3 }),
+    slow: () => slow(store, { ...all, clients: clients ?? 100, rate: rate ?? 200 }),
+    crowd: () => crowd(store, { ...all, members: members ?? 5000 }),
+  }
+  const outcome = await runs[name]()
   for (const server of store.servers) await server.kill()
   return outcome
 }

@@ -5,6 +5,7 @@ import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 
 const running = new Set<ChildProcess>()
 let folder: string | null = null
@@ -69,6 +70,32 @@ export function runModule(name: string, module: string): Talking {
     running,
     say: (message) => void (child.connected && child.send(message as object)),
     hear: (fn) => void child.on('message', fn),
+  }
+}
+
+/** A child that is spoken with as a person or a script does: by lines. */
+export type Piped = {
+  running: Running
+  write(line: string): void
+  /** Calls back for each line of its stdout. */
+  lines(fn: (line: string) => void): void
+}
+
+export function runPiped(
+  name: string,
+  command: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+): Piped {
+  const { child, running } = started(name, (log) =>
+    spawn(command, args, { env, stdio: ['pipe', 'pipe', log] }),
+  )
+  // One that has ended takes no more lines; whoever waits for its answer will notice.
+  child.stdin?.on('error', () => {})
+  return {
+    running,
+    write: (line) => void child.stdin?.write(`${line}\n`),
+    lines: (fn) => void (child.stdout && createInterface(child.stdout).on('line', fn)),
   }
 }
 

@@ -1,15 +1,17 @@
-// A member that speaks the bare wire without keys, for runs with thousands: it joins, keeps its place in the log, asks
-// for what it missed, and comes back with the same session. What it sends is noise with the time of sending in it, and
-// it can stop reading as a hung program does.
+// A member that speaks the bare wire without opening anything, for runs with thousands: it joins, keeps its place in the
+// log, asks for what it missed, and comes back with the same session. Unless a run gives it an identity it has no keys:
+// what it sends is noise with the time of sending in it. It can stop reading as a hung program does.
 import { randomBytes } from 'node:crypto'
 import {
   type ClientControl,
+  type ClientControlOf,
   decodeRelayControl,
   deliveryOffsets,
   encodeControl,
   frameOffsets,
   limits,
   type RelayControl,
+  type RelayControlOf,
   readUint64,
   writeUint64,
 } from '@pychat/protocol'
@@ -24,13 +26,28 @@ const sealedAt = frameOffsets.sealed
 export type RawNode = { readonly url: string; connections: number }
 
 export type RawEvents = {
-  /** @param sentAt this process's clock when it was sent, milliseconds */
-  delivered?(sentAt: number): void
-  joined?(): void
+  /** @param sentAt this process's clock when it was sent, milliseconds; noise alone has it  @param delivery whole */
+  delivered?(sentAt: number, delivery: Buffer): void
+  /** @param bytes of that message  @param ms since it was asked for */
+  joined?(answer: RelayControlOf<'joined'>, bytes: number, ms: number): void
+  /** Any other control message. */
+  heard?(message: RelayControl): void
   lost?(): void
 }
 
+/** Who it is to its room, as a `join` says it. */
+export type RawIdentity = Pick<ClientControlOf<'join'>, 'session' | 'secret' | 'tag' | 'profile' | 'key'>
+
 const hex = (bytes: number) => randomBytes(bytes).toString('hex')
+
+/** Nobody: the relay cannot tell. */
+const noise = () =>
+  ({
+    session: hex(16),
+    secret: hex(16),
+    tag: hex(16),
+    profile: randomBytes(292).toString('base64url'),
+  }) as RawIdentity
 
 export class RawMember {
   readonly room: string
@@ -47,24 +64,28 @@ export class RawMember {
   socket: WebSocket | null = null
   readonly #pick: () => RawNode | null
   readonly #events: RawEvents
-  readonly #session = hex(16)
-  readonly #secret = hex(16)
-  readonly #tag = hex(16)
-  readonly #profile = randomBytes(292).toString('base64url')
+  readonly #identity: RawIdentity
   #epoch = ''
   #seq = 0
   #counter = 0
   #failures = 0
   #request = 0
+  #askedAt = 0
   #asking = false
   /** Deliveries of an answer that are still to come, and whether to ask again behind them. */
   #answer: { left: number; more: boolean } | null = null
   #stopped = false
 
-  constructor(room: string, pick: () => RawNode | null, events: RawEvents = {}) {
+  constructor(
+    room: string,
+    pick: () => RawNode | null,
+    events: RawEvents = {},
+    identity: RawIdentity = noise(),
+  ) {
     this.room = room
     this.#pick = pick
     this.#events = events
+    this.#identity = identity
   }
 
   connect(): void {
@@ -85,7 +106,7 @@ export class RawMember {
     socket.on('open', () => this.#say({ t: 'hello', version: 1, software: 'chaos/1' }))
     socket.on('message', (data: Buffer, isBinary) => {
       if (isBinary) this.#deliver(data)
-      else this.#hear(decodeRelayControl(data.toString('latin1')))
+      else this.#hear(decodeRelayControl(data.toString('latin1')), data.length)
     })
     socket.on('error', () => {})
     socket.on('close', () => {
@@ -106,10 +127,22 @@ export class RawMember {
     const frame = Buffer.alloc(sealedAt + bytes + 16)
     frame[0] = 1
     frame[1] = 1
-    frame.write(this.#session, frameOffsets.session, 'hex')
+    frame.write(this.#identity.session, frameOffsets.session, 'hex')
     writeUint64(frame, frameOffsets.counter, this.#counter)
     frame.writeDoubleBE(performance.now(), sealedAt)
-    this.socket.send(frame)
+    this.sendFrame(frame)
+  }
+
+  /** @param frame sealed for its identity: the next one of that session */
+  sendFrame(frame: Uint8Array): void {
+    if (this.inRoom && this.socket?.readyState === WebSocket.OPEN) this.socket.send(frame)
+  }
+
+  /** Goes by wish: the connection closes once the relay has said so. */
+  leave(): void {
+    this.#stopped = true
+    this.#request += 1
+    this.#say({ t: 'leave', id: this.#request, room: this.room })
   }
 
   /** Stops reading, with the connection open, until `read`. */
@@ -136,7 +169,8 @@ export class RawMember {
     if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(encodeControl(message as ClientControl))
   }
 
-  #hear(message: RelayControl): void {
+  #hear(message: RelayControl, bytes: number): void {
+    if (message.t !== 'joined') this.#events.heard?.(message)
     switch (message.t) {
       case 'welcome':
         this.#join()
@@ -157,7 +191,11 @@ export class RawMember {
           // The join asked already.
           this.#asking = true
         }
-        this.#events.joined?.()
+        this.#events.joined?.(message, bytes, performance.now() - this.#askedAt)
+        return
+      case 'left':
+        this.inRoom = false
+        this.socket?.close(1000)
         return
       case 'log':
         if (message.missed === undefined) this.unknownGaps += 1
@@ -183,14 +221,12 @@ export class RawMember {
 
   #join(): void {
     this.#request += 1
+    this.#askedAt = performance.now()
     this.#say({
       t: 'join',
       id: this.#request,
       room: this.room,
-      session: this.#session,
-      secret: this.#secret,
-      tag: this.#tag,
-      profile: this.#profile,
+      ...this.#identity,
       counter: this.#counter,
       ...(this.#epoch === '' ? {} : { after: { epoch: this.#epoch, seq: this.#seq } }),
     })
@@ -231,7 +267,7 @@ export class RawMember {
     else {
       this.#seq = seq
       this.received += 1
-      this.#events.delivered?.(data.readDoubleBE(deliveryOffsets.frame + sealedAt))
+      this.#events.delivered?.(data.readDoubleBE(deliveryOffsets.frame + sealedAt), data)
     }
   }
 

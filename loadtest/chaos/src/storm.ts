@@ -1,14 +1,16 @@
 // The storm: ten thousand members sit on one node, the node dies, all come back at once to the others. Measured: how
 // soon they are back, what it does to Redis, and what the members of the other nodes notice. Beside that, how long what is
 // measured had to wait for a processor of this machine, which is no doing of the relay's.
-import { readFileSync } from 'node:fs'
-import { openCrowd } from './crowd.ts'
+
 import { spread } from './figures.ts'
 import { atMost, type Outcome, type PromiseRow, promiseTable } from './outcome.ts'
 import { pause, until } from './processes.ts'
 import { RawMember } from './raw-member.ts'
+import { type RedisLoad, readRedisLoad } from './redis-load.ts'
 import { mulberry32 } from './schedule.ts'
+import { watchStarving } from './starving.ts'
 import type { Store } from './stores.ts'
+import { openCrowd } from './storm-crowd.ts'
 import { type RelayNode, startTopology } from './topology.ts'
 
 const membersPerRoom = 4
@@ -90,7 +92,7 @@ export async function storm(store: Store, options: StormOptions): Promise<Outcom
       if (count > 0) crowd.send(count)
       sent += 2 * count
     }, tickMs)
-    const redis = await watchRedis(store)
+    const redis = watchRedis(store)
     const starving = watchStarving([
       process.pid,
       ...others.map(({ pid }) => pid),
@@ -126,7 +128,7 @@ export async function storm(store: Store, options: StormOptions): Promise<Outcom
     const backMs = spread(back)
     const share = (100 * back.filter((ms) => ms <= backWithinMs).length) / options.clients
     const missed = survivors.reduce((sum, member) => sum + member.missed, crowd.report().missed)
-    const both = (key: keyof Load) => `${Math.round(steady[key])} and ${Math.round(peak[key])}`
+    const both = (key: keyof RedisLoad) => `${Math.round(steady[key])} and ${Math.round(peak[key])}`
     const rows: PromiseRow[] = [
       {
         promise: `back within ${backWithinMs / 1000} s: at least 95 %`,
@@ -187,28 +189,14 @@ export async function storm(store: Store, options: StormOptions): Promise<Outcom
   }
 }
 
-type Load = { commands: number; calls: number; cpuMs: number }
-
-/** What nodes send and scripts do not. */
-const sentByNodes =
-  /cmdstat_(?:evalsha|eval|wait|ssubscribe|sunsubscribe|sadd|srem|smembers|sismember|set|exists|del|ping|info):calls=(\d+)/g
-
-/** What Redis did in each second: commands by its own count, which has those inside scripts; commands of nodes; its CPU. */
-async function watchRedis(store: Store) {
-  const [server] = await store.primaries()
-  let loads: Load[] = []
-  let last: (Load & { at: number }) | null = null
+/** What Redis did in each second. */
+function watchRedis(store: Store) {
+  let loads: RedisLoad[] = []
+  let last: (RedisLoad & { at: number }) | null = null
   const look = async () => {
-    const info = String(await server?.command('INFO', 'everything').catch(() => ''))
-    const number = (pattern: RegExp) => Number(pattern.exec(info)?.[1] ?? Number.NaN)
-    const sent = [...info.matchAll(sentByNodes)]
-    const now = {
-      at: performance.now(),
-      commands: number(/total_commands_processed:(\d+)/),
-      calls: sent.reduce((sum, [, calls]) => sum + Number(calls), 0),
-      cpuMs: 1000 * (number(/used_cpu_user:([\d.]+)/) + number(/used_cpu_sys:([\d.]+)/)),
-    }
-    if (Number.isNaN(now.commands)) return
+    const load = await readRedisLoad(store)
+    if (load === null) return
+    const now = { ...load, at: performance.now() }
     if (last) {
       const seconds = (now.at - last.at) / 1000
       loads.push({
@@ -224,34 +212,9 @@ async function watchRedis(store: Store) {
     reset() {
       loads = []
     },
-    mean: (key: keyof Load) => loads.reduce((sum, load) => sum + load[key], 0) / Math.max(1, loads.length),
-    peak: (key: keyof Load) => Math.max(0, ...loads.map((load) => load[key])),
-    stop: () => clearInterval(timer),
-  }
-}
-
-/** How long each of these was ready to run and had no processor, where the system tells it (Linux). */
-function watchStarving(pids: readonly number[]) {
-  const waitedMs = (pid: number): number => {
-    try {
-      return Number(readFileSync(`/proc/${pid}/schedstat`, 'latin1').split(' ')[1]) / 1e6
-    } catch {
-      return 0
-    }
-  }
-  let last = pids.map(waitedMs)
-  let worst: number[] = []
-  const timer = setInterval(() => {
-    const now = pids.map(waitedMs)
-    worst.push(Math.max(...now.map((ms, i) => ms - (last[i] ?? 0))))
-    last = now
-  }, sampleMs)
-  return {
-    reset() {
-      worst = []
-    },
-    /** Milliseconds of a second, for the one that waited longest in it. */
-    mean: () => Math.round(worst.reduce((sum, ms) => sum + ms, 0) / Math.max(1, worst.length)),
+    mean: (key: keyof RedisLoad) =>
+      loads.reduce((sum, load) => sum + load[key], 0) / Math.max(1, loads.length),
+    peak: (key: keyof RedisLoad) => Math.max(0, ...loads.map((load) => load[key])),
     stop: () => clearInterval(timer),
   }
 }
