@@ -160,6 +160,7 @@ it('who claims a room first on a relay that started anew owns nothing in the eye
   const here = `ws://127.0.0.1:${door.port}`
   const alice = await founder(here)
   const bob = await enters('Bob', here)
+  const carol = await enters('Carol', here)
   await says(bob, 'before')
 
   // Its people cannot come back before Mallory has made the room hers.
@@ -172,7 +173,7 @@ it('who claims a room first on a relay that started anew owns nothing in the eye
   await mallory.until(({ type, motd }) => type === 'charter' && motd === 'Mine')
   await door.open()
 
-  for (const program of [alice, bob]) {
+  for (const program of [alice, bob, carol]) {
     await program.until(({ code }) => code === 'charter-foreign', 30_000)
     await program.until(({ type, user }) => type === 'joined' && user === 'Mallory', 30_000)
   }
@@ -182,8 +183,8 @@ it('who claims a room first on a relay that started anew owns nothing in the eye
     ['Be kind', 'owner'],
     ['Be kind', 'member'],
   ])
-  for (const program of [alice, bob]) {
-    expect(await ranksOf(program)).toEqual(['Alice owner', 'Bob member', 'Mallory member'])
+  for (const program of [alice, bob, carol]) {
+    expect(await ranksOf(program)).toEqual(['Alice owner', 'Bob member', 'Carol member', 'Mallory member'])
     expect(of(program, 'charter').filter(({ motd }) => motd === 'Mine')).toEqual([])
   }
   // The relay obeys her now, and what it does then is nobody's act with the right to it.
@@ -193,6 +194,24 @@ it('who claims a room first on a relay that started anew owns nothing in the eye
   expect(await bob.exited).toBe(4)
   expect(of(bob, 'error').at(-1)?.['text']).toMatch(/nothing signed by somebody with the right/)
   alice.say('/ban Mallory')
-  const refused = await alice.until(({ type, code }) => type === 'error' && code === 'not-done', 30_000)
-  expect(refused['text']).not.toBe('')
+  const refused = await alice.until(({ type, code }) => type === 'error' && code === 'not-done')
+  expect(refused['text']).toMatch(/somebody else's rules .* \/rekey moves/)
+
+  // There is a way out: the owner takes along whoever trusts her, and rules again where they are then.
+  alice.say('/rekey')
+  const { text } = await alice.until(({ code }) => code === 'confirm')
+  alice.say(/\/rekey \d+$/.exec(String(text))?.[0] ?? '')
+  for (const program of [alice, carol]) await program.until(({ type }) => type === 'moved', 30_000)
+  alice.say('/ban Mallory')
+  await carol.until(({ type, what, target }) => type === 'act' && what === 'ban' && target === 'Mallory')
+  await says(carol, 'rid of her')
+  await heard(alice, 'rid of her')
+  expect([await lawOf(alice), await lawOf(carol)]).toEqual([
+    ['Be kind', 'owner'],
+    ['Be kind', 'member'],
+  ])
+  await expect.poll(() => ranksOf(alice), { interval: 200 }).toEqual(['Alice owner', 'Carol member'])
+  expect(of(alice, 'error')).toEqual([refused])
+  expect(of(mallory, 'moved')).toEqual([])
+  expect(of(mallory, 'message').map((event) => event['text'])).not.toContain('rid of her')
 }, 120_000)

@@ -59,7 +59,9 @@ export function createDesk(
         await room.publish(pair)
         return
       } catch (error) {
-        if (!(error instanceof ChatRefusal) || error.code !== 'charter-old') throw error
+        if (!(error instanceof ChatRefusal)) throw error
+        if (error.code === 'charter-invalid') throw new ChatRefusal(error.code, claimedSentence)
+        if (error.code !== 'charter-old') throw error
         if (turn === triesMax) {
           throw new ChatRefusal('conflict', 'Others are changing this room just now; try again in a moment.')
         }
@@ -92,3 +94,7 @@ export function createDesk(
       inTurn((before) => writePair(seat, before, next, signer, ports.random, charter)),
   }
 }
+
+/** What is signed here is true: a relay that takes it for invalid has another owner's. */
+const claimedSentence =
+  "The relay keeps somebody else's rules for this room, and takes none of yours; /rekey moves everybody who trusts you to another one, where you can do that."

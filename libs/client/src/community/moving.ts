@@ -220,13 +220,14 @@ export function createMoving(
     }
   }
 
-  /** Says in the old room that it has moved, as often as it takes. */
+  /** Says in the old room that it has moved, as often as it takes; where a relay lets somebody else rule it is left as it is. */
   async function leaveOld({ desk, room }: Home): Promise<void> {
     for (;;) {
       try {
         await desk.change((draft) => leaveBehind(draft, ports.self()))
         return
       } catch (error) {
+        if (error instanceof ChatRefusal && error.code === 'charter-invalid') return
         if (!(error instanceof ChatRefusal) || error.code !== 'offline' || room.ended) throw error
         await new Promise<void>((resolve) => void ports.setTimer(againMs, resolve))
         await inside(room)
