@@ -215,7 +215,8 @@ describe('the program', () => {
     expect(await client.closed).toBe(closeTable.draining.code)
     expect(Date.now() - began).toBeGreaterThan(1400)
     expect(await child.exited).toBe(0)
-    expect(Date.now() - began).toBeLessThan(3000)
+    // On time by the node's own clock; a busy machine starts and ends processes later than that.
+    expect(Date.now() - began).toBeLessThan(5000)
   })
 
   test('the first signal hurries a drain that an operator began', async () => {
