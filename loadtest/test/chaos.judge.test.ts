@@ -2,7 +2,14 @@
 // and no other.
 import { describe, expect, it } from 'vitest'
 import { figuresOf } from '../chaos/src/figures.ts'
-import { type ClientNote, History, messageText, type Place, type ShownMessage } from '../chaos/src/history.ts'
+import {
+  type ClientNote,
+  History,
+  type MessageRecord,
+  messageText,
+  type Place,
+  type ShownMessage,
+} from '../chaos/src/history.ts'
 import { type FaultClass, faultClasses, judge } from '../chaos/src/judge.ts'
 import {
   type PlantableFault,
@@ -158,6 +165,32 @@ describe('the judge', () => {
     const history = play(run, hide(0, seqs))
     expect(seqs.length).toBeGreaterThan(0)
     expect(named(history, false)).toEqual({ 'skipped-gap': seqs.length })
+  })
+
+  it('takes the marker for a message whose place nobody knows, however late its sender heard of it', () => {
+    const told = (missed: number | null) => {
+      const history = new History()
+      const [ann, ben] = [history.addClient(0, 'ann'), history.addClient(0, 'ben')]
+      for (const client of [ann, ben]) history.note(client, { kind: 'ready', at: 1, place: null })
+      const say = (at: number) => history.invoke(ann, at, (message) => messageText('x', message, 0))
+      const [first, gone, last] = [say(10), say(20), say(40)]
+      const show = (message: number, seq: number, at: number) => {
+        const { text } = history.messages[message] as MessageRecord
+        const place = { epoch: 'e', seq }
+        history.ack(message, at, place)
+        history.shown(ann, at, { from: 'ann', text, place, own: true })
+        history.shown(ben, at, { from: 'ann', text, place, own: false })
+      }
+      show(first, 1, 11)
+      if (missed !== null) history.note(ben, { kind: 'gap', at: 30, missed })
+      // Its sender came back after the others, and the log did not have it any more.
+      history.ack(gone, 35, null)
+      show(last, 3, 41)
+      return named(history, false)
+    }
+    expect(told(1)).toEqual({})
+    expect(told(null)).toEqual({ 'acked-lost': 1 })
+    expect(told(0)).toEqual({ 'skipped-gap': 1 })
   })
 
   it('takes a gap marker for what it says, and for loss only where nothing may be lost', () => {

@@ -269,7 +269,7 @@ function missing(
     const stood = places.of.get(local) ?? []
     if (stood.some(({ epoch, seq }) => member.spoilt.has(placeKey(epoch, seq)))) continue
     order ??= orderOf(record, places)
-    const marker = order.marker(stood, sent.ackedAt)
+    const marker = order.marker(stood, sent.invokedAt, sent.ackedAt)
     if (marker !== null) {
       told += 1
       if (options.gapsAreLoss) continue
@@ -295,8 +295,8 @@ function missing(
 type Marker = { from: Point | null; to: Point | null; fromAt: number; toAt: number; left: number }
 type Point = { rank: number; seq: number; row: number }
 type Order = {
-  /** The gap marker that speaks of a place, or of a time when the place is not known. */
-  marker(stood: readonly { rank: number; seq: number }[], ackedAt: number): Marker | null
+  /** The gap marker that speaks of a place; when the place is not known, of a time at which the message may have got it. */
+  marker(stood: readonly { rank: number; seq: number }[], invokedAt: number, ackedAt: number): Marker | null
   /** Whether this member lost its connection between what it was shown before and after this place of one epoch. */
   returnedOver(place: { rank: number; seq: number }): boolean
 }
@@ -327,10 +327,10 @@ function orderOf(record: ClientRecord, places: Places): Order {
   })
   const sorted = [...points].sort((a, b) => (before(a, b) ? -1 : before(b, a) ? 1 : 0))
   return {
-    marker(stood, ackedAt) {
+    marker(stood, invokedAt, ackedAt) {
       const speaking = markers.filter(({ from, to, fromAt, toAt }) =>
         stood.length === 0
-          ? ackedAt >= fromAt && ackedAt <= toAt
+          ? ackedAt >= fromAt && invokedAt <= toAt
           : stood.some(
               (place) => (from === null || before(from, place)) && (to === null || before(place, to)),
             ),
