@@ -5,9 +5,12 @@ import type { JoinCost, Listed, Told } from './figures.ts'
 
 /** A crowd that costs nothing more than a few: the last joins by the first. */
 const growthMax = 1.5
-/** Below so many joins in a part their processor time says more of the machine than of the relay. */
+/** Below so many joins in a part their times say more of the machine than of the relay. */
 const timedJoinsMin = 300
-/** Whoever waited longer for a processor, of each second, measured that and not the relay. */
+/**
+ * Whoever waited longer for a processor, of each second, measured that and not the relay. Processor time too: what has
+ * piled up meanwhile is done together, for less.
+ */
 const starvedMsMax = 250
 const controlsPerSecondMax = 5
 const bytesPerSecondMax = 1024
@@ -47,8 +50,7 @@ export type CrowdFigures = {
 export function promisesOf(figures: CrowdFigures): PromiseRow[] {
   const { joins, told, lines, listed, words, terminal } = figures
   const most = (key: keyof Told) => Math.max(...told.map((each) => each[key]))
-  const isMany = joins.last.joins >= timedJoinsMin
-  const hasTime = isMany && figures.starvedMs <= starvedMsMax
+  const hasTime = joins.last.joins >= timedJoinsMin && figures.starvedMs <= starvedMsMax
   const growth = (what: string, value: (cost: JoinCost) => number, unit: string, isJudged: boolean) => {
     const first = Math.min(value(joins.first), value(joins.second))
     const last = value(joins.last)
@@ -76,8 +78,8 @@ export function promisesOf(figures: CrowdFigures): PromiseRow[] {
     },
     growth('commands from nodes to Redis', ({ calls }) => calls, '', ownRedis),
     growth('commands inside Redis', ({ commands }) => commands, '', ownRedis),
-    growth('CPU of Redis', ({ redisCpuUs }) => redisCpuUs, 'us', ownRedis && isMany),
-    growth('CPU of the nodes', ({ nodesCpuUs }) => nodesCpuUs, 'us', isMany),
+    growth('CPU of Redis', ({ redisCpuUs }) => redisCpuUs, 'us', ownRedis && hasTime),
+    growth('CPU of the nodes', ({ nodesCpuUs }) => nodesCpuUs, 'us', hasTime),
     growth('answer', ({ joinedBytesMax }) => joinedBytesMax, 'bytes', true),
     growth('median wait', ({ ms }) => ms.p50, 'ms', hasTime),
     atMost('arrivals and departures told to a watching member while the room is quiet', most('comings'), 0),
