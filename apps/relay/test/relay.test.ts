@@ -208,15 +208,15 @@ describe('the program', () => {
     client.send(joinMessage(1))
     await client.control('joined')
     const began = Date.now()
-    await drainThrough(child, 3000)
-    expect((await client.control('goaway')).afterMs).toBeLessThanOrEqual(1500)
+    await drainThrough(child, 6000)
+    expect((await client.control('goaway')).afterMs).toBeLessThanOrEqual(3000)
     expect(await (await fetch(`${child.opsUrl}/readyz`)).text()).toBe('This node is draining.\n')
     await expect(connect(child.url)).rejects.toThrow()
     expect(await client.closed).toBe(closeTable.draining.code)
-    expect(Date.now() - began).toBeGreaterThan(1400)
+    expect(Date.now() - began).toBeGreaterThan(2900)
     expect(await child.exited).toBe(0)
     // On time by the node's own clock; a busy machine starts and ends processes later than that.
-    expect(Date.now() - began).toBeLessThan(5000)
+    expect(Date.now() - began).toBeLessThan(8000)
   })
 
   test('the first signal hurries a drain that an operator began', async () => {
