@@ -450,6 +450,7 @@ export function createRoom(options: RoomOptions, link: RoomLink, ports: ClientPo
     send: sending.text,
     sendBody: sending.body,
     retry: sending.retry,
+    withdraw: () => (ended ? [] : outbox.withdraw(frameKinds.text).map(({ id }) => id)),
     pending: () => (ended ? [] : sending.pending()),
     users,
     find(id) {

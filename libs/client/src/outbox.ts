@@ -1,4 +1,5 @@
-// Messages on their way: sealed once, kept until acknowledged and a while longer, sent again as the same bytes.
+// Messages on their way: sealed once, when they can go out, kept until acknowledged and a while longer, sent again as
+// the same bytes.
 // It decides what to send when (docs/protocol.md, section 6); it knows no socket, and not what acknowledges a frame.
 // Counters have no holes, so one number says all: `sentUpTo` what went out, `floor` what the relay is known to have,
 // `highest` what ever went out: a relay cannot have taken more. One hole is made by `drop`, where the relay refused
@@ -66,6 +67,11 @@ export type Outbox = {
    * first, and how many acknowledged frames cannot be repaired any more
    */
   drop(counter: number): { dropped: Draft[]; unrepaired: number }
+  /**
+   * Takes back drafts of that kind which the relay is known not to have: those not sealed yet, and between `rejoined`
+   * and `resume` also those behind what it has. @returns them, oldest first; they are not sent any more
+   */
+  withdraw(kind: number): Draft[]
   /** Asks whether the relay lost frames that it acknowledged, by sending the newest of them again. */
   probe(): void
   /** Every counter of the session was used, and nothing waits. */
@@ -92,7 +98,7 @@ export function createOutbox(
   const sealer = createSealer(room, session)
   let waiting: Pending[] = []
   let kept: Kept[] = []
-  /** Not sealed yet, in want of counters behind the hole. */
+  /** Not sealed yet: nothing goes out now, or they are in want of counters behind the hole. */
   let later: Draft[] = []
   /** Last counter of the hole that begins after `lastCounter`; null without one. */
   let holeEnd: number | null = null
@@ -101,6 +107,8 @@ export function createOutbox(
   let floor = 0
   let highest = 0
   let running = false
+  /** The relay has said what it has, and nothing went out since. */
+  let isFresh = false
   let paused = false
   let pauseMs = pauseMinMs
   let probedAt = Number.NEGATIVE_INFINITY
@@ -151,6 +159,25 @@ export function createOutbox(
     lastCounter = counter
     waiting.push({ id, kind, body, sentAt, counter, frame, landing: null })
   }
+  const sealLater = () => {
+    if (holeEnd !== null) return
+    for (const draft of later) seal(draft)
+    later = []
+  }
+  const drop = (counter: number) => {
+    if (counter <= base() || counter > lastCounter) return { dropped: [], unrepaired: 0 }
+    const dropped: Draft[] = [...waiting.filter((item) => item.counter >= counter), ...later]
+    const stillKept = kept.filter((item) => item.counter < counter)
+    const unrepaired = kept.length - stillKept.length
+    waiting = waiting.filter((item) => item.counter < counter)
+    kept = stillKept
+    later = []
+    holeEnd = Math.max(holeEnd ?? 0, lastCounter)
+    lastCounter = counter - 1
+    rewind(lastCounter)
+    watch()
+    return { dropped, unrepaired }
+  }
   const skipIfDue = () => {
     if (running && holeEnd !== null && waiting.length === 0 && later.length > 0) ports.skip()
   }
@@ -196,7 +223,7 @@ export function createOutbox(
       if (draft.body.length > bodyBytesMax) throw new CryptoInputError('text-too-long', 'text')
       const used = (holeEnd ?? lastCounter) + later.length
       if (waiting.length + later.length >= pendingMax || used >= framesMax) return false
-      if (holeEnd === null) {
+      if (holeEnd === null && running) {
         seal(draft)
         pump()
       } else {
@@ -253,10 +280,9 @@ export function createOutbox(
         lastCounter = holeEnd
         highest = holeEnd
         holeEnd = null
-        for (const draft of later) seal(draft)
-        later = []
       }
       const upTo = Math.min(counter, highest)
+      isFresh = true
       probeDue = false
       floor = upTo
       sentUpTo = upTo
@@ -264,6 +290,8 @@ export function createOutbox(
     },
     resume() {
       running = true
+      isFresh = false
+      sealLater()
       if (probeDue) probe()
       pump()
       skipIfDue()
@@ -273,6 +301,7 @@ export function createOutbox(
       if (timers.has('probe')) probeDue = true
       stop('probe')
       running = false
+      isFresh = false
       paused = false
       rewind(Math.min(floor, acknowledged()))
     },
@@ -286,19 +315,13 @@ export function createOutbox(
       pause(0)
       return true
     },
-    drop(counter) {
-      if (counter <= base() || counter > lastCounter) return { dropped: [], unrepaired: 0 }
-      const dropped: Draft[] = [...waiting.filter((item) => item.counter >= counter), ...later]
-      const stillKept = kept.filter((item) => item.counter < counter)
-      const unrepaired = kept.length - stillKept.length
-      waiting = waiting.filter((item) => item.counter < counter)
-      kept = stillKept
-      later = []
-      holeEnd = Math.max(holeEnd ?? 0, lastCounter)
-      lastCounter = counter - 1
-      rewind(lastCounter)
-      watch()
-      return { dropped, unrepaired }
+    drop,
+    withdraw(kind) {
+      const isBehind = (item: Pending) => item.counter > sentUpTo && item.kind === kind
+      if (isFresh && waiting.some(isBehind)) later = drop(sentUpTo + 1).dropped
+      const withdrawn = later.filter((draft) => draft.kind === kind)
+      later = later.filter((draft) => draft.kind !== kind)
+      return withdrawn
     },
     probe() {
       if (base() === lastCounter) return

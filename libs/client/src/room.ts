@@ -54,6 +54,11 @@ export type Room = {
   sendBody(kind: number, body: Uint8Array): number
   /** Sends a failed message once more under its id. @returns false when there is nothing to try again */
   retry(id: number): boolean
+  /**
+   * Takes texts back that the relay is known not to have: what was said since the connection was lost, and from
+   * `joined` until the listeners of `ready` are done also what was on its way then. @returns their ids; they are not sent here any more
+   */
+  withdraw(): number[]
   /** Messages not acknowledged yet, oldest first. */
   pending(): PendingMessage[]
 

@@ -37,7 +37,7 @@ import { createFounding } from './founding.ts'
 import { createHomeListening, refusedSentences } from './home-listening.ts'
 import { createKnocking } from './knocking.ts'
 import { createLaw } from './law.ts'
-import { createMoving, type Moving } from './moving.ts'
+import { createMoving, type Moving, outsideSentence } from './moving.ts'
 import { createPeople } from './people.ts'
 import { createPrivateTalks } from './private.ts'
 import { createRecords } from './record.ts'
@@ -189,6 +189,7 @@ export function createCommunity(options: CommunityOptions, ports: CommunityPorts
         if (options.founds !== false) for (const name of records.channels()) channels.open(name).catch(ignore)
         watchOld()
       },
+      outside: () => hold(outsideSentence),
       ended: homeEnded,
       offered: (handover, from) => acting.offered(handover, from),
       channelHeard: list,
@@ -196,7 +197,7 @@ export function createCommunity(options: CommunityOptions, ports: CommunityPorts
   )
   const first = firstHome()
   const moving: Moving = createMoving(first, {
-    ...{ setTimer, random, emit, self, conversation, desk },
+    ...{ setTimer, random, emit, self, conversation, hold, desk },
     signer: member,
     enter: (keys, trusted) => enter(keys, trusted),
     bind: listening.bind,
@@ -227,6 +228,9 @@ export function createCommunity(options: CommunityOptions, ports: CommunityPorts
 
   // What the parts are lent.
 
+  function hold(sentence: string | null) {
+    for (const each of [conversation, ...channels.conversations()]) each.wait(sentence)
+  }
   /** Where this client begins: the newest room that it knows of. */
   function firstHome(): { keys: RoomKeys; secret: string | null; trusted: CharterPair | null } {
     if ('secret' in door && !records.secrets().includes(door.secret)) {

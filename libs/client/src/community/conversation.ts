@@ -11,6 +11,8 @@ import { createAttendance, isIn, type Why } from './attendance.ts'
 import { createOrder, type Order } from './order.ts'
 import type { CommunityEvents, KeyStanding, Person, View } from './types.ts'
 
+export const movingSentence = 'The room is moving; this goes out when it has arrived.'
+
 export type Emit = <E extends keyof CommunityEvents>(event: E, value: CommunityEvents[E]) => void
 
 export type ConversationPorts = Pick<ClientPorts, 'now' | 'setTimer'> & {
@@ -53,7 +55,7 @@ export type Conversation = {
   people(): Person[]
   /** Shows people and messages; before, all is kept back but what concerns own texts. Safe to repeat. */
   show(): void
-  /** Texts wait from now on. @param sentence what for; null: they go out */
+  /** Texts wait from now on, also what was handed to a room and the relay does not have. @param sentence what for; null: they go out */
   wait(sentence: string | null): void
   /** All texts that were not handed to a room fail; they may be tried again. */
   failWaiting(reason: string): void
@@ -62,8 +64,9 @@ export type Conversation = {
   /** Keeps what is said in a room that `move` may go over to; nothing of it is shown before. */
   expect(room: Room): void
   /**
-   * Goes over to another room, which has been entered: what was handed to the old one goes out there first, and the
-   * old one is listened to until `forget`. @param carried who may still be heard there
+   * Goes over to another room, which has been entered: what the relay may have of the old one's is acknowledged there
+   * first, all else goes out in the new one, and the old one is listened to until `forget`. Ends `wait`.
+   * @param carried who may still be heard there
    */
   move(to: Room, carried: (origin: Origin) => boolean): void
   /** That old room is not listened to any more. Safe to repeat, and for another one. */
@@ -97,7 +100,6 @@ export function createConversation(firstView: View, ports: ConversationPorts): C
   const find = (of: Room, roomId: number | undefined) =>
     [...items.values()].find(({ at }) => at?.room === of && at.roomId === roomId)
   const queued = () => [...items.values()].filter((item) => item.at === null && !item.failed)
-  const movingSentence = 'The room is moving; this goes out when it has arrived.'
   const users = () => room?.users() ?? []
   const isMoving = () => older !== null || expected.size > 0 || ports.isMoving()
 
@@ -145,6 +147,13 @@ export function createConversation(firstView: View, ports: ConversationPorts): C
     }
   }
 
+  /** What the relay does not have of that room's goes out later, or elsewhere. */
+  function takeBack(from: Room) {
+    for (const roomId of from.withdraw()) {
+      const item = find(from, roomId)
+      if (item !== undefined) item.at = null
+    }
+  }
   /** Own texts of the old room come first; then the others are told how far to read there, and the rest goes out. */
   function flush() {
     if (!flushing || older === null || room === null || !room.inside) return
@@ -169,6 +178,7 @@ export function createConversation(firstView: View, ports: ConversationPorts): C
         else if (event === 'ended') expected.delete(to)
       })
     on('ready', (event) => {
+      if (to === older?.room || waiting !== null) takeBack(to)
       flush()
       if (to !== room) return
       attendance.load(event.users, isMoving())
@@ -324,6 +334,7 @@ export function createConversation(firstView: View, ports: ConversationPorts): C
       if (sentence === waiting) return
       waiting = sentence
       if (sentence !== null) {
+        if (room !== null) takeBack(room)
         for (const { id, text } of queued()) emit('pending', { view, id, text, waiting: sentence })
       }
       drain()
@@ -350,11 +361,13 @@ export function createConversation(firstView: View, ports: ConversationPorts): C
       forget()
       const from = room
       room = to
+      waiting = null
       const early = expected.get(to)
       if (early === undefined) listen(to)
       expected.clear()
       if (from !== null && !from.ended) {
         older = { room: from, carried }
+        takeBack(from)
         order = createOrder(() => (from.ended ? null : from.position()), ports)
         flushing = true
       }

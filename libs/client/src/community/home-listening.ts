@@ -38,6 +38,8 @@ export type HomePorts = Pick<ClientPorts, 'now' | 'setTimer' | 'jitter'> & {
   self(): MemberId
   /** In the home for the first time. */
   entered(): void
+  /** The home has moved, and this client was not taken along. */
+  outside(): void
   /** The home has ended, and with it everything. */
   ended(code: EndCode, sentence: string): void
   offered(handover: Handover, from: string): void
@@ -67,7 +69,9 @@ export function createHomeListening(parts: HomeParts, ports: HomePorts): HomeLis
     parts.founding.cancel()
     parts.records.saveCharter(home.room.keys.id, charter.pair)
     parts.law.update(charter, draft, by ?? charter.rules.signer)
-    if (charter.rules.moved) knockSoon(home)
+    if (!charter.rules.moved) return
+    if (isHome(home) && !parts.moving().underWay) ports.outside()
+    knockSoon(home)
   }
 
   function knockSoon(home: Home) {

@@ -24,7 +24,7 @@ import type { ClientPorts } from '../ports.ts'
 import type { Room } from '../room.ts'
 import type { Origin, User } from '../room-events.ts'
 import { type Actor, admit, leaveBehind, needRank } from './acts.ts'
-import type { Conversation, Emit } from './conversation.ts'
+import { type Conversation, type Emit, movingSentence } from './conversation.ts'
 import type { Desk } from './desk.ts'
 import type { Draft } from './draft.ts'
 import { createSaying, inside, type Saying } from './saying.ts'
@@ -65,6 +65,8 @@ export type MovingPorts = Pick<ClientPorts, 'setTimer'> & {
   signer: MemberKey
   self(): Actor
   conversation: Conversation
+  /** Texts of the room and its channels wait. @param sentence what for; null: no more */
+  hold(sentence: string | null): void
   enter(keys: RoomKeys, trusted: CharterPair | null): Room
   desk(room: Room): Desk
   /** Listens to a room as the home, from its beginning on. */
@@ -114,6 +116,8 @@ export function createMoving(
       to.room.charter()?.rules.admitted.has(memberId) === true ||
       (room.find(session)?.since ?? Number.POSITIVE_INFINITY) <= at + clocksDifferMs
     if (prepared === null) emit('moving', { by })
+    // Who was not taken along may stand in the old room by now.
+    ports.hold(movingSentence)
     const arrive = () => {
       if (going.arrived || next !== going || !to.room.inside) return
       going.arrived = true
@@ -156,6 +160,7 @@ export function createMoving(
   function giveUp(going: { home: Home; arrived: boolean }) {
     if (next === going) next = null
     void going.home.room.leave()
+    ports.hold(home.room.charter()?.rules.moved ? outsideSentence : null)
   }
 
   async function rekey(): Promise<void> {
@@ -324,6 +329,8 @@ function asBefore(now: Draft, before: ForNow, forNow: ForNow): Draft {
 function ignore(error: unknown): void {
   if (!(error instanceof ChatRefusal)) throw error
 }
+
+export const outsideSentence = 'The room has moved; this goes out when you have been let in there.'
 
 const foreignSentence =
   'The room that this one moved to has another owner, whom nobody here made owner: this client does not go there. Ask the owner another way.'

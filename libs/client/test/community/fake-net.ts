@@ -391,6 +391,11 @@ export class FakeRoom implements Room {
   retry(): boolean {
     return false
   }
+  withdraw(): number[] {
+    const back = this.#waiting.filter(({ kind }) => kind === 1)
+    this.#waiting = this.#waiting.filter(({ kind }) => kind !== 1)
+    return back.map(({ id }) => id)
+  }
   pending() {
     return this.#waiting.map(({ id, kind, sentAt }) => ({ id, kind, text: '', sentAt }))
   }
