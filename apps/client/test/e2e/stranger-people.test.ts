@@ -206,7 +206,7 @@ function pairOfOnesOwn({ root, of = root, version }: Documents): CharterPair {
   }
 }
 /** The last digit of a signature, or of whatever ends like one, is another one. */
-const otherwise = (hex: string) => hex.replace(/.$/, (digit) => (digit === '0' ? '1' : '0'))
+const otherwise = <T extends string>(hex: T) => hex.replace(/.$/, (digit) => (digit === '0' ? '1' : '0')) as T
 
 it('believes no relay that shows it other rules than the owner signed', async ({ skip }) => {
   if ('missing' in python) return skip(python.missing)
