@@ -4,8 +4,9 @@ import { readFileSync } from 'node:fs'
 import { delimiter } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, inject, it } from 'vitest'
-import { endAll, freePort, startNode } from '../../apps/client/test/e2e/processes.ts'
+import { endAll, startNode } from '../../apps/client/test/e2e/processes.ts'
 import { freshPrefix } from '../../apps/relay/test/support/redis.ts'
+import { freePort } from '../../loadtest/free-port.js'
 import { chartFolder } from './chart.ts'
 
 const script = readFileSync(`${chartFolder}/files/two-pods.js`, 'utf8')

@@ -1,10 +1,10 @@
 // Starts the measured servers on core 0 and reads what they cost from /proc.
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { freePort } from '../free-port.js'
 import { dialects } from './driver.js'
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url))
@@ -19,15 +19,6 @@ export const systems = {
   'PyChat (uws)': { dialect: dialects.pychat, script: relay, env: { PYCHAT_TRANSPORT: 'uws' } },
   'PyChat (ws)': { dialect: dialects.pychat, script: relay, env: { PYCHAT_TRANSPORT: 'ws' } },
   'Socket.IO': { dialect: dialects.socketIo, script: here('peers/socket-io.js') },
-}
-
-function freePort() {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address()
-      server.close(() => resolve(port))
-    })
-  })
 }
 
 /** @returns a running server: `cpuMicroseconds()`, `residentBytes()`, `collect()`, `stop()` */

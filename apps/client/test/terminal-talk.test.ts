@@ -1,6 +1,7 @@
 // Two people at two terminals over a real relay, as they see it: what is typed, read, missed and found again.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { endAll, freePort, type Node, startNode } from './e2e/processes.ts'
+import { freePort } from '../../../loadtest/free-port.js'
+import { endAll, type Node, startNode } from './e2e/processes.ts'
 import { endPrograms, type Screened, startInTerminal, startPiped } from './program.ts'
 
 // Each starts whole programs, which takes its time on a busy machine.

@@ -2,6 +2,7 @@
 // charters hold nowhere, a Redis that lost everything gets back what the nodes know, and a large room is quiet.
 import { limits, type RoomId } from '@pychat/protocol'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { freePort } from '../../../loadtest/free-port.js'
 import { type RelayChild, startRelay } from './child.ts'
 import {
   banned,
@@ -13,7 +14,7 @@ import {
   proofOf,
 } from './support/charters.ts'
 import { RawMember } from './support/raw-member.ts'
-import { freePort, localBinary, RedisProcess } from './support/redis.servers.ts'
+import { localBinary, RedisProcess } from './support/redis.servers.ts'
 import { room as newRoom } from './wire-client.ts'
 
 describe.skipIf(localBinary() === null)('a room with a charter, on three nodes', () => {

@@ -1,8 +1,7 @@
-// Child processes of a run: started, signalled and ended by their own id, none left behind. Also the folders and ports
-// that they use.
+// Child processes of a run: started, signalled and ended by their own id, none left behind. Also the folder that
+// they use.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -15,25 +14,6 @@ export function runFolder(): string {
   folder ??= mkdtempSync(join(tmpdir(), 'pychat-chaos-'))
   return folder
 }
-
-/** A free port whose Redis Cluster bus port (10,000 above) exists too. */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = await new Promise<number>((resolve, reject) => {
-      const server = createServer()
-      server.once('error', reject)
-      server.listen(0, '127.0.0.1', () => {
-        const address = server.address()
-        server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
-      })
-    })
-    if (port > 0 && port < 55_000 && !given.has(port)) {
-      given.add(port)
-      return port
-    }
-  }
-}
-const given = new Set<number>()
 
 export type Running = {
   /** 0 when it could not be started. */

@@ -5,7 +5,8 @@ import { spawnSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
-import { freePort, pause, type Running, run, runFolder, until } from './processes.ts'
+import { freePort } from '../../free-port.js'
+import { pause, type Running, run, runFolder, until } from './processes.ts'
 
 export const storeKinds = ['single', 'sentinel', 'cluster'] as const
 export type StoreKind = (typeof storeKinds)[number]

@@ -4,8 +4,9 @@ import { readFileSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { freePort } from '../../free-port.js'
 import { type Door, openDoor } from './door.ts'
-import { freePort, pause, type Running, run, runFolder, until } from './processes.ts'
+import { pause, type Running, run, runFolder, until } from './processes.ts'
 import type { Store } from './stores.ts'
 
 const relayBin = fileURLToPath(new URL('../../../apps/relay/bin/pychat-relay.js', import.meta.url))

@@ -1,7 +1,8 @@
 // A relay that has forgotten a room, and somebody who claims it before its people are back: with real programs. What the
 // owner signed comes back with whoever was there, and no member takes another owner for it.
 import { afterEach, expect, it } from 'vitest'
-import { freePort, localBinary, RedisProcess } from '../../../relay/test/support/redis.processes.ts'
+import { freePort } from '../../../../loadtest/free-port.js'
+import { localBinary, RedisProcess } from '../../../relay/test/support/redis.processes.ts'
 import { type Event, endPrograms, type Piped, startPiped, temporaryFolder } from '../program.ts'
 import { type Door, startDoor } from './door.ts'
 import { endAll, startNode } from './processes.ts'

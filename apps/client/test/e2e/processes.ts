@@ -2,11 +2,11 @@
 // Every process started here is ended by its id, at the latest by `endAll`.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { freePort } from '../../../../loadtest/free-port.js'
 
 const bin = (path: string) => fileURLToPath(new URL(`../../../../${path}`, import.meta.url))
 const relayBin = bin('apps/relay/bin/pychat-relay.js')
@@ -20,19 +20,6 @@ export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'pychat-e2e-'))
   folders.push(folder)
   return folder
-}
-
-export async function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() =>
-        address && typeof address === 'object' ? resolve(address.port) : reject(new Error('no port')),
-      )
-    })
-  })
 }
 
 function cleanEnv(extra: Record<string, string>): NodeJS.ProcessEnv {

@@ -1,7 +1,8 @@
 // A relay that forgets everything, as an embedded node does when it is killed: its people come back, and what was said
 // around it is on every screen once.
 import { afterEach, expect, it } from 'vitest'
-import { endAll, freePort, startChatter, startNode } from './processes.ts'
+import { freePort } from '../../../../loadtest/free-port.js'
+import { endAll, startChatter, startNode } from './processes.ts'
 
 afterEach(endAll)
 

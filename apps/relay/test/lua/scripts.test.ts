@@ -11,6 +11,7 @@ import {
 } from '@pychat/protocol'
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { freePort } from '../../../../loadtest/free-port.js'
 import { leaseKey, type RoomKeys, roomKeys } from '../../src/redis/keys.ts'
 import {
   createScripts,
@@ -24,7 +25,7 @@ import {
 } from '../../src/redis/scripts.ts'
 import type { Admission, StoredCharter } from '../../src/rooms/charter.ts'
 import { frame, newRoom, newTag, request } from '../rooms/contract.ts'
-import { freePort, localBinary, RedisProcess } from '../support/redis.servers.ts'
+import { localBinary, RedisProcess } from '../support/redis.servers.ts'
 import { freshPrefix, getRedis } from '../support/redis.ts'
 
 const keepMs = 600_000

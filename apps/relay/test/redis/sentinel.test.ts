@@ -1,7 +1,8 @@
 // A primary behind Sentinels dies or hangs: another one is found, under another id, and channels are heard again.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { freePort } from '../../../../loadtest/free-port.js'
 import type { Connections } from '../../src/redis/connections.ts'
-import { freePort, localBinary, type ReplicatedRedis, startReplicated } from '../support/redis.processes.ts'
+import { localBinary, type ReplicatedRedis, startReplicated } from '../support/redis.processes.ts'
 import { hear, openConnections, outage, serverOf } from './opened.ts'
 
 describe.skipIf(localBinary() === null)('a primary behind Sentinels', { timeout: 60_000 }, () => {

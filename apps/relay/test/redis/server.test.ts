@@ -1,9 +1,9 @@
 // The primary of a slot: its replication id is never a stale one, and replicas are asked for what was written.
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { freePort } from '../../../../loadtest/free-port.js'
 import type { Connections } from '../../src/redis/connections.ts'
 import { saysRoleChanged } from '../../src/redis/server.ts'
 import {
-  freePort,
   localBinary,
   RedisProcess,
   type ReplicatedRedis,

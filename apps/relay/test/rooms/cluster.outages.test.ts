@@ -1,12 +1,12 @@
 // A Redis Cluster changes under the nodes: slots move, a primary hangs or dies and comes back.
 import { Redis } from 'ioredis'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { freePort } from '../../../../loadtest/free-port.js'
 import { roomKeys, slotOf } from '../../src/redis/keys.ts'
 import {
   clusterArguments,
   clusterUrlOf,
   formCluster,
-  freePort,
   localBinary,
   RedisProcess,
 } from '../support/redis.servers.ts'

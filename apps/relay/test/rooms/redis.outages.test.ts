@@ -1,7 +1,8 @@
 // The store goes away and comes back: what a node says, refuses and makes good.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { freePort } from '../../../../loadtest/free-port.js'
 import { parseRedisAddress } from '../../src/redis/address.ts'
-import { freePort, localBinary, RedisProcess } from '../support/redis.servers.ts'
+import { localBinary, RedisProcess } from '../support/redis.servers.ts'
 import { getRedis, getRedisCluster } from '../support/redis.ts'
 import { RedisWire } from '../support/wire.ts'
 import { joined, type Node, newRoom, publish, request } from './contract.ts'

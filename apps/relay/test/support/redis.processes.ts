@@ -3,27 +3,12 @@
 // of a test runner; which of them a test run needs is up to redis.servers.ts. Every process ends with this one.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
+import { freePort } from '../../../../loadtest/free-port.js'
 
 const settleMsMax = 30_000
-
-/** A free port whose cluster bus port (10,000 above) exists too. */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = await new Promise<number>((resolve, reject) => {
-      const server = createServer()
-      server.once('error', reject)
-      server.listen(0, '127.0.0.1', () => {
-        const address = server.address()
-        server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0))
-      })
-    })
-    if (port > 0 && port < 55_000) return port
-  }
-}
 
 /** The server binary of this machine, or null. */
 export function localBinary(): string | null {

@@ -2,17 +2,12 @@
 // PYCHAT_TEST_REDIS_URL (and PYCHAT_TEST_REDIS_CLUSTER_URL), Docker through testcontainers, a redis-server or
 // valkey-server binary, the Debian package. Which one serves is said once on stderr; when none does it fails with a
 // sentence. Everything started here is ended by `stop`.
-import { execFileSync, spawnSync } from 'node:child_process'
-import {
-  clusterArguments,
-  clusterUrlOf,
-  formCluster,
-  freePort,
-  localBinary,
-  RedisProcess,
-} from './redis.processes.ts'
 
-export { clusterArguments, clusterUrlOf, formCluster, freePort, localBinary, RedisProcess }
+import { execFileSync, spawnSync } from 'node:child_process'
+import { freePort } from '../../../../loadtest/free-port.js'
+import { clusterArguments, clusterUrlOf, formCluster, localBinary, RedisProcess } from './redis.processes.ts'
+
+export { clusterArguments, clusterUrlOf, formCluster, localBinary, RedisProcess }
 
 export type RedisServers = {
   url: string
