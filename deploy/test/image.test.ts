@@ -25,7 +25,9 @@ function projectsOf(folder: string, found = new Set<string>()): Set<string> {
 
 describe('the image', () => {
   it('is made of what is there and what .dockerignore lets through', () => {
-    const letThrough = linesOf('.dockerignore').flatMap((line) => (line.startsWith('!') ? [line.slice(1)] : []))
+    const letThrough = linesOf('.dockerignore').flatMap((line) =>
+      line.startsWith('!') ? [line.slice(1)] : [],
+    )
     expect(copied.length).toBeGreaterThan(5)
     for (const path of copied) {
       expect(existsSync(join(root, path)), path).toBe(true)
