@@ -2,10 +2,11 @@
 // (docs/protocol.md, section 14): whoever stops watching stops nothing.
 import { type AdminNode, drainWithinMsMax, drainWithinMsMin, type NodeId } from '@pychat/protocol'
 import { type Api, ApiError } from './api.ts'
+import type { ActingOptions, Cli } from './cli.ts'
 import { exitCodes, type Ports, UsageError } from './ports.ts'
 import { clean } from './table.ts'
 
-export type DrainOptions = { within: string; yes?: boolean; json?: boolean }
+export type DrainOptions = ActingOptions & { within: string; json?: boolean }
 
 const pollMs = 500
 const pollTimeoutMs = 4000
@@ -40,16 +41,15 @@ export function parseWithin(text: string): number {
 }
 
 /** @returns the exit code */
-export async function drain(api: Api, ports: Ports, given: string, options: DrainOptions): Promise<number> {
+export async function drain(api: Api, cli: Cli, given: string, options: DrainOptions): Promise<number> {
+  const { ports } = cli
   const withinMs = parseWithin(options.within)
   if (!/^[0-9a-f]{4,16}$/.test(given)) {
     throw new UsageError(
       'NODE is 16 hex digits or the first 4 or more of them, as "pychat-admin nodes" shows them.',
     )
   }
-  if (!options.yes && ports.confirm === null) {
-    throw new UsageError('drain asks first, and here is no terminal: add --yes.')
-  }
+  cli.mayAct('drain', options)
   const { list, nodes } = await api.ask('nodes')
   const found = list.filter(({ node }) => node.startsWith(given))
   const [target, another] = found
@@ -67,13 +67,17 @@ export async function drain(api: Api, ports: Ports, given: string, options: Drai
   }
   const alone = !list.some(({ node, state }) => node !== target.node && state !== 'draining')
   if (alone) ports.err('No other node takes clients: they will wait until one does.\n')
-  if (!options.yes && ports.confirm !== null) {
-    const question = `Drain node ${target.node} (${counted(target.connections, 'connection')})? Type "yes": `
-    if (!(await ports.confirm(question))) {
-      ports.err('Nothing was drained.\n')
-      return exitCodes.ok
-    }
+  const clients = counted(target.connections, 'connection')
+  if (options.dryRun && options.json) {
+    ports.out(jsonLine({ event: 'dry-run', node: target.node, connections: target.connections, withinMs }))
+    return exitCodes.ok
   }
+  const deed = {
+    would: `drain node ${target.node} (${clients}) within ${seconds(withinMs)}.`,
+    question: `Drain node ${target.node} (${clients})?`,
+    nothing: 'Nothing was drained.',
+  }
+  if (!(await cli.agree('drain', deed, options))) return exitCodes.ok
   const beganAt = ports.now()
   const reply = await api.ask('drain', { body: { node: target.node, withinMs } })
   if (reply.nodes.answered === 0) {
@@ -203,6 +207,7 @@ function createProgress(ports: Ports, node: NodeId, json: boolean): Progress {
 }
 
 type DrainEvent =
+  | { event: 'dry-run'; node: NodeId; connections: number; withinMs: number }
   | { event: 'progress'; node: NodeId; connections: number; of: number; leftMs: number }
   | { event: 'drained'; node: NodeId; clients: number; ms: number }
   | { event: 'unfinished'; node: NodeId; connections: number | null; ms: number }

@@ -1,9 +1,7 @@
 // pychat-admin end to end against a built relay in a child process, and against servers that are no relay.
-import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { fileURLToPath } from 'node:url'
 import {
   nodesReplySchema,
   serversReplySchema,
@@ -14,22 +12,7 @@ import {
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type RelayChild, startRelay } from '../../relay/test/child.ts'
 import { connect, frame, joinMessage, type WireClient } from '../../relay/test/wire-client.ts'
-
-const bin = fileURLToPath(new URL('../bin/pychat-admin.js', import.meta.url))
-
-type Result = { code: number; stdout: string; stderr: string }
-
-function admin(args: string[], env: Record<string, string>): Promise<Result> {
-  return new Promise((resolve) => {
-    const child = execFile(
-      process.execPath,
-      [bin, ...args],
-      { env: { PATH: process.env['PATH'], ...env } },
-      (_, stdout, stderr) => resolve({ code: child.exitCode ?? -1, stdout, stderr }),
-    )
-    child.stdin?.end()
-  })
-}
+import { admin } from './admin-process.ts'
 
 describe('against a relay on this machine', () => {
   let relay: RelayChild

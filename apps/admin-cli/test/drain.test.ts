@@ -2,6 +2,7 @@
 import { type AdminNode, drainRequestSchema, type NodeId } from '@pychat/protocol'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { type Api, ApiError } from '../src/api.ts'
+import { createCli } from '../src/cli.ts'
 import { type DrainOptions, drain, parseWithin } from '../src/drain.ts'
 import { type Ports, UsageError } from '../src/ports.ts'
 
@@ -103,7 +104,7 @@ function run(node: string = target, options: Partial<DrainOptions> = {}): Promis
     interrupt: () => controller.signal,
     confirm,
   }
-  return drain(api, ports, node, { within: '30s', yes: true, ...options })
+  return drain(api, createCli(ports), node, { within: '30s', yes: true, ...options })
 }
 
 describe('times', () => {
@@ -179,6 +180,24 @@ describe('the question', () => {
     answer = true
     expect(await run(target, { yes: false })).toBe(0)
     expect(asked).toHaveLength(1)
+  })
+
+  test('is not asked in a dry run, which drains nothing', async () => {
+    confirm = async () => {
+      throw new Error('asked')
+    }
+    expect(await run(target, { yes: false, dryRun: true })).toBe(0)
+    expect(err).toBe(`Would drain node ${target} (412 connections) within 30 s. Nothing was done.\n`)
+    confirm = null
+    expect(await run(target, { yes: true, dryRun: true, json: true })).toBe(0)
+    expect(JSON.parse(out)).toEqual({
+      schema: 1,
+      event: 'dry-run',
+      node: target,
+      connections: 412,
+      withinMs: 30_000,
+    })
+    expect(asked).toEqual([])
   })
 
   test('cannot be asked without a terminal', async () => {

@@ -61,6 +61,8 @@ const sweepTicks = 10
 const releaseMs = 3000
 /** The answer to an operator goes out before the node does what it says. */
 const answerMs = 50
+/** A node that was asked for all of them waits for the others' answers, so that it can pass them on. */
+const othersMs = 3000
 
 const greeting = `This is a PyChat relay. Chat through it with the PyChat client: npx pychat --relay THIS-HOST\n`
 
@@ -226,7 +228,9 @@ export function createRelay({ config, version, log, onStop, lastNode = false }: 
         node: describeNode,
         rooms: () => [...rooms.local()].map(([room, users]) => ({ room, users })),
         shutdown() {
-          setTimeout(onStop, answerMs, drainOver(config.drainMs))
+          void pause(answerMs)
+            .then(() => within(othersMs, ops.answered()))
+            .then(() => onStop(drainOver(config.drainMs)))
           return 'stopping'
         },
         drain({ withinMs }) {

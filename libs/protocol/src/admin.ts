@@ -107,6 +107,7 @@ export const drainRequestSchema = z.strictObject({ node: nodeIdSchema, withinMs:
 /** Header of every reply of the admin API: id of the node that gave it. */
 export const adminNodeHeader = 'PyChat-Node'
 
+export type NodesAsked = z.infer<typeof nodesAskedSchema>
 export type AdminServer = z.infer<typeof serverSchema>
 export type AdminNode = z.infer<typeof nodeSchema>
 export type AdminUser = z.infer<typeof userSchema>

@@ -31,6 +31,8 @@ export type OpsServerOptions = {
 export type OpsServer = {
   /** @returns the port  @throws Error with a sentence */
   listen(): Promise<number>
+  /** Once every admin request that is being answered now has its answer. Never rejects. */
+  answered(): Promise<void>
   close(): Promise<void>
 }
 
@@ -62,6 +64,7 @@ export function createOpsServer(options: OpsServerOptions): OpsServer {
     },
   )
   server.maxConnections = 256
+  const answering = new Set<Promise<void>>()
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = (request.url ?? '/').split('?')[0] ?? '/'
@@ -82,6 +85,9 @@ export function createOpsServer(options: OpsServerOptions): OpsServer {
   }
 
   async function admin(request: IncomingMessage, response: ServerResponse, path: string): Promise<void> {
+    const answered = new Promise<void>((resolve) => response.once('close', resolve))
+    answering.add(answered)
+    void answered.then(() => answering.delete(answered))
     try {
       authorize(request)
       response.setHeader(adminNodeHeader, options.admin.rooms.node)
@@ -155,6 +161,9 @@ export function createOpsServer(options: OpsServerOptions): OpsServer {
         server.once('error', (cause: Error & { code?: string }) => reject(listenFault(cause, host, port)))
         server.listen({ host, port }, () => resolve((server.address() as AddressInfo).port))
       })
+    },
+    async answered() {
+      await Promise.all(answering)
     },
     close() {
       return new Promise((resolve) => {
