@@ -27,13 +27,12 @@ import { type Actor, admit, leaveBehind, needRank } from './acts.ts'
 import { type Conversation, type Emit, movingSentence } from './conversation.ts'
 import type { Desk } from './desk.ts'
 import type { Draft } from './draft.ts'
-import { createSaying, inside, type Saying } from './saying.ts'
+import { createSaying, inside, type Saying, throughOutages } from './saying.ts'
 
 /** How long the room before is listened to: for those who were slow. */
 export const lingerMs = 60_000
 /** A roster of so many pages is no roster. */
 const pagesMax = 2048
-const againMs = 500
 /** Nodes' clocks. */
 const clocksDifferMs = 2000
 
@@ -187,17 +186,19 @@ export function createMoving(
     moved.catch(() => {})
     emit('moving', { by: self.name })
     try {
-      const members = (await everybody(before.room)).filter(
-        (user) => !user.self && !ports.isHidden(user.memberId),
-      )
+      const here = await throughOutages(before.room, ports.setTimer, () => everybody(before.room))
+      const members = here.filter((user) => !user.self && !ports.isHidden(user.memberId))
       await inside(to.room)
       const ids = [self.id, ...members.map(({ memberId }) => memberId)]
       const lasting = held ?? { history: draft.history, limit: draft.limit }
       const forNow = whileArriving(lasting, ids.length)
       const carried = admit({ ...draft, ...forNow, moved: false, admitted: new Set() }, self, ids)
-      // An earlier try may have got so far.
-      if (to.room.charter() === null) await to.desk.adopt(charter.pair.charter, carried)
-      else await to.desk.change((there) => admit(there, self, ids))
+      await throughOutages(to.room, ports.setTimer, () =>
+        // An earlier try may have got so far.
+        to.room.charter() === null
+          ? to.desk.adopt(charter.pair.charter, carried)
+          : to.desk.change((there) => admit(there, self, ids)),
+      )
       await ports.prepare(to)
       record.save(record.secrets(), secret)
       told = true
@@ -227,16 +228,12 @@ export function createMoving(
 
   /** Says in the old room that it has moved, as often as it takes; where a relay lets somebody else rule it is left as it is. */
   async function leaveOld({ desk, room }: Home): Promise<void> {
-    for (;;) {
-      try {
-        await desk.change((draft) => leaveBehind(draft, ports.self()))
-        return
-      } catch (error) {
-        if (error instanceof ChatRefusal && error.code === 'charter-invalid') return
-        if (!(error instanceof ChatRefusal) || error.code !== 'offline' || room.ended) throw error
-        await new Promise<void>((resolve) => void ports.setTimer(againMs, resolve))
-        await inside(room)
-      }
+    try {
+      await throughOutages(room, ports.setTimer, () =>
+        desk.change((draft) => leaveBehind(draft, ports.self())),
+      )
+    } catch (error) {
+      if (!(error instanceof ChatRefusal) || error.code !== 'charter-invalid') throw error
     }
   }
 

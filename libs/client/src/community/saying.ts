@@ -1,6 +1,11 @@
-// Says something that is no text in a room, and knows when it stands in the room's log; waits to be in a room.
+// Says something that is no text in a room, and knows when it stands in the room's log; waits to be in a room, and goes
+// on where an outage came between.
 import { ChatRefusal } from '../chat-refusal.ts'
+import type { ClientPorts } from '../ports.ts'
 import type { Room } from '../room.ts'
+
+/** After a lost connection. */
+const againMs = 500
 
 export type Saying = {
   /** @returns once everybody can read it @throws rejects with ChatRefusal when it was not taken */
@@ -47,4 +52,24 @@ export function inside(room: Room): Promise<void> {
       reject(new ChatRefusal(code === 'left' || code === 'kicked' ? 'stopped' : code, sentence)),
     )
   })
+}
+
+/**
+ * Takes a step again as often as the connection is lost before its answer comes.
+ * @param step safe to repeat  @throws rejects with what the step does, but for `offline`, or when the room has ended
+ */
+export async function throughOutages<T>(
+  room: Room,
+  setTimer: ClientPorts['setTimer'],
+  step: () => Promise<T>,
+): Promise<T> {
+  for (;;) {
+    try {
+      return await step()
+    } catch (error) {
+      if (!(error instanceof ChatRefusal) || error.code !== 'offline' || room.ended) throw error
+      await new Promise<void>((resolve) => void setTimer(againMs, resolve))
+      await inside(room)
+    }
+  }
 }

@@ -457,6 +457,7 @@ export class FakeRoom implements Room {
     if (verdict === 'foreign' || verdict === 'invalid') throw new ChatRefusal('charter-invalid', verdict)
     // The way there and back.
     await new Promise<void>((resolve) => this.client.net.later(resolve))
+    if (!this.inside) throw new ChatRefusal('offline', 'lost on the way')
     const { hall } = this
     const next = readCharter(pair, verifier, this.keys.id)
     const at = succeeds(hall.charter, next)
@@ -464,6 +465,7 @@ export class FakeRoom implements Room {
     if (at === 'foreign') throw new ChatRefusal('charter-invalid', 'foreign')
     if (at === 'ok') this.#govern(next)
     await new Promise<void>((resolve) => this.client.net.later(resolve))
+    if (!this.inside) throw new ChatRefusal('offline', 'lost before the answer')
     this.trust.hear(pair, true)
   }
   #govern(charter: Charter): void {

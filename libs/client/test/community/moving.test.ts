@@ -118,6 +118,36 @@ it('keeps what the quick ones say in the new room while the mover has not seen i
   expect(alice.texts()).toEqual(['Bob: already here'])
 })
 
+it('goes on when the connection is lost at any point of the way, whether the relay had taken a step or not', async () => {
+  for (let steps = 0; steps < 40; steps += 1) {
+    const net = new FakeNet()
+    const [alice, bob] = (await gather(net, ['Alice', 'Bob'])) as [Member, Member]
+    // Everything in order until so many things have happened after the word that the room moves.
+    let left = steps
+    const { later } = net
+    let cut = false
+    const lose = () => {
+      if (cut) return
+      cut = true
+      alice.client.cut()
+    }
+    net.later = (fn) =>
+      later.call(net, () => {
+        if (left === 0) lose()
+        left -= 1
+        fn()
+      })
+    alice.community.on('moving', () => left === 0 && lose())
+    const move = refusalOf(net, alice.community.rekey())
+    await net.pass(1000)
+    if (!cut) break
+    alice.client.connect()
+    await net.pass(5000)
+    expect(await move, `cut after ${steps}`).toBeNull()
+    for (const each of [alice, bob]) expect(each.of('moved'), `cut after ${steps}`).toHaveLength(1)
+  }
+})
+
 it('follows nobody who may not move the room', async () => {
   const net = new FakeNet()
   const [alice, bob, mallory] = (await gather(net, ['Alice', 'Bob', 'Mallory'])) as [Member, Member, Member]
