@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { Redis } from 'ioredis'
 import { afterEach, expect, inject, it } from 'vitest'
+import { adminUrl } from '../../../relay/test/support/redis.ts'
 import { admin, endAll, startChatter, startNode } from './processes.ts'
 import { randomId } from './raw-member.ts'
 
@@ -61,7 +62,7 @@ it('keeps 1,000 messages, the names, server names and PINs out of Redis, logs, m
     PYCHAT_BYTES_PER_SECOND: '4000000',
   }
   const nodes = [await startNode(settings), await startNode(settings)]
-  const redis = new Redis(inject('redisUrl'))
+  const redis = new Redis(adminUrl(inject('redisUrl')))
   const watched: string[] = []
   const monitor = await redis.monitor()
   monitor.on('monitor', (_time: string, args: string[]) => watched.push(args.join(' ')))

@@ -2,6 +2,7 @@
 // found again by those who were away. And a store that is emptied, which gives the room to nobody else.
 import { Redis } from 'ioredis'
 import { afterEach, expect, inject, it } from 'vitest'
+import { adminUrl } from '../../../relay/test/support/redis.ts'
 import { comesTo, enter, Machine, type Member, room, stopAll, toward } from './community-member.ts'
 import { endAll, type Node, startNode } from './processes.ts'
 import { randomId } from './raw-member.ts'
@@ -136,7 +137,7 @@ it('after the store was emptied the rules are back, and who claims the room does
   await alice.community.motd('Be kind')
   await bob.until('charter', ({ motd }) => motd === 'Be kind')
 
-  const redis = new Redis(inject('redisUrl'))
+  const redis = new Redis(adminUrl(inject('redisUrl')))
   const keys = await redis.keys(`*${prefix}*`)
   await redis.del(...keys)
   await redis.quit()

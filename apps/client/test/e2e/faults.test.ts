@@ -56,7 +56,7 @@ for (const way of ['cut', 'frozen'] as const) {
   it(`tells clients while Redis is ${way} for 10 s, shows nothing as sent, and delivers once afterwards`, async () => {
     const way2redis = await doorTo(inject('redisUrl'))
     const settings = {
-      PYCHAT_REDIS_URL: `redis://127.0.0.1:${way2redis.port}`,
+      PYCHAT_REDIS_URL: inject('redisUrl').replace(/127\.0\.0\.1:\d+/, `127.0.0.1:${way2redis.port}`),
       PYCHAT_REDIS_PREFIX: `faults-${randomId(4)}`,
     }
     const node = await startNode(settings)

@@ -4,11 +4,14 @@
 import { Cluster, Redis, type RedisOptions } from 'ioredis'
 import { StoreError } from '../rooms/rooms.ts'
 import type { RedisAddress } from './address.ts'
+import { checkRights, missingRight } from './permissions.ts'
 import { Sentinels, sentinelMs } from './sentinels.ts'
 import { readReplication, type StoreServer, WatchedServer } from './server.ts'
 import { Subscriptions } from './subscriptions.ts'
 
 export type ConnectionsOptions = {
+  /** First part of every key and channel; "pychat" when left out. */
+  keyPrefix?: string
   /** 0..1, spreads reconnects. */
   jitter(): number
   /** No answer for so long: the command has failed. */
@@ -160,6 +163,7 @@ export class Connections {
       this.#checkServer(info)
       this.subscriptions.refresh(this.#primaries())
       await this.#waitForAll()
+      await this.#checkRights()
     } catch (error) {
       this.close()
       throw this.#openError(error)
@@ -396,6 +400,12 @@ export class Connections {
     }
   }
 
+  async #checkRights(): Promise<void> {
+    const redis = { eval: (...call: [string, number, ...string[]]) => this.commands.eval(...call) }
+    const asking = checkRights(redis, this.#address.kind, this.#prefix)
+    await this.#within(asking, this.#options.commandTimeoutMs)
+  }
+
   #checkServer(info: string): void {
     const version = /^redis_version:(\d+)\.(\d+)\S*/m.exec(info)
     if (version === null || Number(version[1]) < 7) {
@@ -463,7 +473,11 @@ export class Connections {
         )
       }
     }
-    if (/WRONGPASS|NOAUTH|NOPERM|invalid password|AUTH/i.test(text)) {
+    for (const each of [error, ...this.#openErrors]) {
+      const sentence = missingRight(each, this.#prefix)
+      if (sentence !== null) return new StoreError('refused', sentence, { cause })
+    }
+    if (/WRONGPASS|NOAUTH|invalid password|AUTH/i.test(text)) {
       return new StoreError(
         'refused',
         `${this.#subject()} refused the relay's user; check user and password in PYCHAT_REDIS_URL.`,
@@ -478,6 +492,10 @@ export class Connections {
       )
     }
     return new StoreError('unreachable', this.#unreachable(), { cause })
+  }
+
+  get #prefix(): string {
+    return this.#options.keyPrefix ?? 'pychat'
   }
 
   #subject(): string {

@@ -41,7 +41,7 @@ export type RedisStoreTimes = {
   answerMs: number
   /** Every so often members are told where their room's log ends: what was lost without a trace shows then. */
   beaconMs: number
-} & Omit<ConnectionsOptions, 'jitter' | 'ackReplicas'>
+} & Omit<ConnectionsOptions, 'keyPrefix' | 'jitter' | 'ackReplicas'>
 
 const timesDefault: RedisStoreTimes = {
   leaseMs: 10_000,
@@ -72,7 +72,12 @@ export function openRedisStore(options: RedisStoreOptions, events: RoomsEvents):
     ...options.times,
   }
   const { roomMembersMax, graceMs, ackReplicas } = options
-  const connections = new Connections(parseRedisAddress(options.url), { jitter, ackReplicas, ...checks })
+  const connections = new Connections(parseRedisAddress(options.url), {
+    keyPrefix,
+    jitter,
+    ackReplicas,
+    ...checks,
+  })
   const scripts = createScripts((slot) => connections.server(slot), log, options.quiet)
   const shared = { scripts, keyPrefix, now, random, keepMs, graceMs }
   const lease = new Lease(connections, { ...shared, leaseMs, beatMs, janitorMs })

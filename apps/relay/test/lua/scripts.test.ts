@@ -26,7 +26,7 @@ import {
 import type { Admission, StoredCharter } from '../../src/rooms/charter.ts'
 import { frame, newRoom, newTag, request } from '../rooms/contract.ts'
 import { localBinary, RedisProcess } from '../support/redis.servers.ts'
-import { freshPrefix, getRedis } from '../support/redis.ts'
+import { adminUrl, freshPrefix, getRedis } from '../support/redis.ts'
 
 const keepMs = 600_000
 /** How far ahead of the lost log its successor begins. */
@@ -40,6 +40,8 @@ const [first, second, third] = ['1111111111111111', '2222222222222222', '3333333
 
 describe('scripts', () => {
   let redis: Redis
+  /** What runs the scripts may do no more than a relay. */
+  let relay: Redis
   let ear: Redis
   let scripts: Scripts
   let prefix: string
@@ -50,13 +52,14 @@ describe('scripts', () => {
   const heard: Buffer[] = []
 
   beforeEach(async () => {
-    redis = new Redis(getRedis())
+    redis = new Redis(adminUrl(getRedis()))
+    relay = new Redis(getRedis())
     ear = new Redis(getRedis())
     server = first
     failures.length = 0
     scripts = createScripts(
       () => ({
-        redis,
+        redis: relay,
         replicationId: server,
         replicated: async () => true,
         failed: (error) => failures.push(error),
@@ -73,6 +76,7 @@ describe('scripts', () => {
 
   afterEach(() => {
     redis.disconnect()
+    relay.disconnect()
     ear.disconnect()
   })
 
@@ -754,6 +758,8 @@ describe('scripts', () => {
       await alone.start()
       redis.disconnect()
       redis = new Redis(alone.url)
+      relay.disconnect()
+      relay = redis
       const commandsOf = async (work: () => Promise<unknown>) => {
         await redis.config('RESETSTAT')
         await work()

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { freePort } from '../../../../loadtest/free-port.js'
 import { parseRedisAddress } from '../../src/redis/address.ts'
 import { localBinary, RedisProcess } from '../support/redis.servers.ts'
-import { getRedis, getRedisCluster } from '../support/redis.ts'
+import { adminUrl, getRedis, getRedisCluster } from '../support/redis.ts'
 import { RedisWire } from '../support/wire.ts'
 import { joined, type Node, newRoom, publish, request } from './contract.ts'
 import { type RedisNode, redisFactory } from './redis.nodes.ts'
@@ -207,7 +207,7 @@ describe('a node that starts', () => {
   })
 
   it('says that Redis refused its user, and no password', async () => {
-    const starting = redisFactory(getRedis().replace('redis://', 'redis://nobody:hidden-word@')).node()
+    const starting = redisFactory(adminUrl(getRedis()).replace('//', '//nobody:hidden-word@')).node()
     await expect(starting).rejects.toMatchObject({ name: 'StoreError', code: 'refused', retryable: false })
     const error = await starting.catch((caught) => caught)
     expect(`${error} ${error.cause?.stack} ${JSON.stringify(error.cause)}`).not.toContain('hidden-word')

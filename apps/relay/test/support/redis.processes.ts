@@ -30,21 +30,21 @@ export class RedisProcess {
   readonly port: number
   readonly #binary: string
   readonly #arguments: string[]
-  readonly #directory: string
+  readonly directory: string
   #child: ChildProcess | null = null
 
   /** @param sentinel lines of a Sentinel's file, when it is to be one */
   constructor(binary: string, port: number, extra: readonly string[] = [], sentinel?: readonly string[]) {
     this.port = port
     this.#binary = binary
-    this.#directory = mkdtempSync(join(tmpdir(), 'pychat-redis-'))
+    this.directory = mkdtempSync(join(tmpdir(), 'pychat-redis-'))
     if (sentinel === undefined) {
-      const basic = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', this.#directory]
+      const basic = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', this.directory]
       this.#arguments = [...basic, ...extra]
     } else {
       // A Sentinel keeps what it learns in its file.
-      const file = join(this.#directory, 'sentinel.conf')
-      const basic = [`port ${port}`, 'bind 127.0.0.1', `dir ${this.#directory}`, 'protected-mode no']
+      const file = join(this.directory, 'sentinel.conf')
+      const basic = [`port ${port}`, 'bind 127.0.0.1', `dir ${this.directory}`, 'protected-mode no']
       writeFileSync(file, [...basic, ...sentinel, ''].join('\n'))
       this.#arguments = [file, '--sentinel', ...extra]
     }
@@ -120,7 +120,7 @@ export class RedisProcess {
 
   async remove(): Promise<void> {
     await this.stop('SIGKILL')
-    rmSync(this.#directory, { recursive: true, force: true })
+    rmSync(this.directory, { recursive: true, force: true })
   }
 }
 

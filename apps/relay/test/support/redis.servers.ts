@@ -1,9 +1,14 @@
 // Starts what the tests need: one Redis, and a Redis Cluster of three primaries. Providers, in this order:
 // PYCHAT_TEST_REDIS_URL (and PYCHAT_TEST_REDIS_CLUSTER_URL), Docker through testcontainers, a redis-server or
 // valkey-server binary, the Debian package. Which one serves is said once on stderr; when none does it fails with a
-// sentence. Everything started here is ended by `stop`.
+// sentence. Everything started here is ended by `stop`. With PYCHAT_TEST_REDIS_ACL=1 a binary serves, and the addresses
+// carry the user of deploy/helm/files/pychat.acl: relays may do no more than that, tests sign in as default (adminUrl).
 
 import { execFileSync, spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { freePort } from '../../../../loadtest/free-port.js'
 import { clusterArguments, clusterUrlOf, formCluster, localBinary, RedisProcess } from './redis.processes.ts'
 
@@ -24,20 +29,49 @@ function say(text: string): void {
   process.stderr.write(`redis for tests: ${text}\n`)
 }
 
+/** The documented ACL file, with the hash of a password in place of the one that nobody has. */
+export function aclLines(password: string): string {
+  const file = new URL('../../../../deploy/helm/files/pychat.acl', import.meta.url)
+  const hash = createHash('sha256').update(password).digest('hex')
+  return readFileSync(file, 'utf8').replace(/#0{64}/, `#${hash}`)
+}
+
+const aclPassword = 'least-privilege'
+
+/** Tests keep apart by prefixes of their own, so here the first part of a key or channel may be any. */
+function writeAcl(): { folder: string; extra: string[] } {
+  const folder = mkdtempSync(join(tmpdir(), 'pychat-acl-'))
+  const file = join(folder, 'users.acl')
+  writeFileSync(file, aclLines(aclPassword).replaceAll(/([~&])pychat:\*/g, '$1*:*'))
+  return { folder, extra: ['--aclfile', file] }
+}
+
+const asRelay = (url: string): string => url.replace('://', `://pychat:${aclPassword}@`)
+
 async function startLocal(binary: string): Promise<RedisServers> {
-  const single = new RedisProcess(binary, await freePort())
+  const acl = process.env['PYCHAT_TEST_REDIS_ACL'] === '1' ? writeAcl() : null
+  const extra = acl?.extra ?? []
+  const single = new RedisProcess(binary, await freePort(), extra)
   const primaries: RedisProcess[] = []
   for (let i = 0; i < 3; i += 1)
-    primaries.push(new RedisProcess(binary, await freePort(), clusterArguments()))
+    primaries.push(new RedisProcess(binary, await freePort(), [...clusterArguments(), ...extra]))
   const all = [single, ...primaries]
   const stop = async () => {
     await Promise.all(all.map((each) => each.remove()))
+    if (acl !== null) rmSync(acl.folder, { recursive: true, force: true })
   }
   try {
     await Promise.all(all.map((each) => each.start()))
     const ports = primaries.map(({ port }) => port)
     await formCluster(ports)
-    return { url: single.url, clusterUrl: clusterUrlOf(ports), provider: binary, stop }
+    const urls = { url: single.url, clusterUrl: clusterUrlOf(ports) }
+    if (acl === null) return { ...urls, provider: binary, stop }
+    return {
+      url: asRelay(urls.url),
+      clusterUrl: asRelay(urls.clusterUrl),
+      provider: `${binary}, with the ACL`,
+      stop,
+    }
   } catch (error) {
     await stop()
     throw error
@@ -119,7 +153,7 @@ export async function startRedisServers(): Promise<RedisServers> {
 }
 
 async function startOwn(): Promise<RedisServers> {
-  if (dockerAnswers()) {
+  if (process.env['PYCHAT_TEST_REDIS_ACL'] !== '1' && dockerAnswers()) {
     try {
       return await startDocker()
     } catch (error) {

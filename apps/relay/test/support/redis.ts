@@ -19,8 +19,13 @@ export function freshPrefix(): string {
   return `test-${randomBytes(6).toString('hex')}`
 }
 
+/** The same address for the default user, who may do anything. */
+export function adminUrl(url: string): string {
+  return url.replace(/\/\/[^@/]*@/, '//')
+}
+
 /** A client for looking at what lies in the store; `quit` it. */
 export function connectRedis(url: string): Redis | Cluster {
   const { kind, hosts } = parseRedisAddress(url)
-  return kind === 'cluster' ? new Cluster(hosts) : new Redis(url)
+  return kind === 'cluster' ? new Cluster(hosts) : new Redis(adminUrl(url))
 }

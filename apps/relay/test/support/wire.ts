@@ -11,16 +11,19 @@ export class RedisWire {
   /** Changes answers; must keep their length. */
   rewrite: (answer: Buffer) => Buffer = (answer) => answer
   readonly #target: { host: string; port: number }
+  /** "user:password@" of the Redis behind it. */
+  readonly #user: string
   readonly #sockets = new Set<Socket>()
 
   /** @param url of the Redis behind it */
   constructor(url: string) {
-    const { hostname, port } = new URL(url)
+    const { hostname, port, username, password } = new URL(url)
+    this.#user = username === '' ? '' : `${username}:${password}@`
     this.#target = { host: hostname, port: Number(port || 6379) }
   }
 
   get url(): string {
-    return `redis://127.0.0.1:${this.#port}`
+    return `redis://${this.#user}127.0.0.1:${this.#port}`
   }
 
   /** Listens, on the same port as before. */
