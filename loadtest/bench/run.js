@@ -1,82 +1,83 @@
-// npm run bench [-- --quick]: the scenarios that README.md in this folder describes, and their ratios.
-import { spawnSync } from 'node:child_process'
+// npm run bench: runs the scenarios one after the other, keeps what they gave and renews docs/performance.md.
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { cpus, release, totalmem } from 'node:os'
+import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { runFanout } from './scenario-fanout.js'
-import { runIdle } from './scenario-idle.js'
-import { ratios, summary } from './statistics.js'
-
-const quick = process.argv.includes('--quick')
-const unknown = process.argv.slice(2).filter((argument) => argument !== '--quick')
-if (unknown.length > 0) {
-  process.stderr.write(`The benchmark does not know ${unknown.join(' ')}. It takes --quick or nothing.\n`)
-  process.exit(2)
-}
-if (cpus().length < 2 || spawnSync('taskset', ['-cp', '1', String(process.pid)]).status !== 0) {
-  process.stderr.write('The benchmark needs Linux, the taskset command (package util-linux) and two cores.\n')
-  process.exit(1)
-}
+import { machine, whyNotHere } from './measure/machine.js'
+import { summary } from './measure/statistics.js'
+import { VoidRun } from './measure/window.js'
+import { help, readOptions, UsageError } from './options.js'
+import { writeReport } from './report/report.js'
+import { cores, pin } from './servers/processes.js'
+import { available } from './systems/index.js'
 
 const say = (line) => process.stderr.write(`${line}\n`)
+
+function fail(sentence, code) {
+  say(sentence)
+  process.exit(code)
+}
+
+let options
+try {
+  options = readOptions(process.argv.slice(2))
+} catch (error) {
+  if (error instanceof UsageError) fail(error.message, 2)
+  throw error
+}
+if (options.help) {
+  process.stdout.write(help)
+  process.exit(0)
+}
+const obstacle = whyNotHere()
+if (obstacle !== null || !pin(process.pid, cores.driver)) fail(obstacle ?? 'taskset refused.', 1)
+if (options.profile !== null) {
+  const folder = resolve(options.profile)
+  mkdirSync(folder, { recursive: true })
+  process.env['BENCH_PROFILE_FOLDER'] = folder
+}
+
 const startedAt = new Date()
-const fanout = await runFanout(
-  quick ? { rounds: 3, windowMs: 1_500, say } : { rounds: 7, windowMs: 3_000, say },
-)
-const idle = await runIdle(
-  quick
-    ? { rounds: 1, connections: 2_000, watchMs: 5_000, say }
-    : { rounds: 3, connections: 8_000, watchMs: 10_000, say },
-)
+const { rounds, seconds, connections, nodes, watchSeconds, idleRounds, anyLoad } = options
+const results = {
+  startedAt: startedAt.toISOString(),
+  quick: options.quick,
+  settings: { rounds, seconds, connections, nodes, watchSeconds, idleRounds, anyLoad },
+  machine: machine(),
+  skipped: {},
+  failed: {},
+  scenarios: {},
+}
 
-const ours = ['PyChat (uws)', 'PyChat (ws)']
-const peers = ['bare uWS', 'Socket.IO']
-const lines = []
-const results = { startedAt: startedAt.toISOString(), quick, machine: machine(), scenarios: {} }
+for (const scenario of options.scenarios) {
+  const wanted = scenario.systems.filter((name) => options.only === null || options.only.includes(name))
+  const { here, skipped } = available(wanted)
+  Object.assign(results.skipped, skipped)
+  for (const [name, reason] of Object.entries(skipped)) say(`${scenario.id} skips ${name}: ${reason}.`)
+  say(`${scenario.id}: ${scenario.title} (${Math.round((Date.now() - startedAt.getTime()) / 1000)} s gone)`)
+  try {
+    for (const series of await scenario.run(here, { ...options, say })) keep(scenario, series)
+  } catch (error) {
+    if (!(error instanceof VoidRun)) throw error
+    // What one scenario lacks does not take the others' results along.
+    results.failed[scenario.id] = error.message
+    say(`${scenario.id}: ${error.message}`)
+  }
+}
 
-function record(scenario, unit, rounds) {
+function keep(scenario, { name, rounds: list, ...about }) {
+  const systems = Object.keys(list[0] ?? {})
   const figures = Object.fromEntries(
-    Object.keys(rounds[0]).map((name) => [name, summary(rounds.map((r) => r[name]))]),
+    systems.map((system) => [system, summary(list.map((round) => round[system]))]),
   )
-  const compared = {}
-  for (const system of ours) {
-    for (const peer of peers) {
-      const ratio = ratios(rounds, system, peer)
-      compared[`${system} / ${peer}`] = ratio
-      const [low, high] = ratio.quartiles
-      lines.push(
-        `| ${scenario} | ${system} / ${peer} | ${ratio.median.toFixed(2)} | ${low.toFixed(2)} .. ${high.toFixed(2)} | ` +
-          `${figures[system].median.toFixed(2)} / ${figures[peer].median.toFixed(2)} ${unit} |`,
-      )
-    }
-  }
-  results.scenarios[scenario] = { unit, figures, ratios: compared, rounds }
+  results.scenarios[name] = { scenario: scenario.id, ...about, figures, rounds: list }
 }
 
-function machine() {
-  return {
-    cpu: cpus()[0]?.model,
-    cores: cpus().length,
-    memoryBytes: totalmem(),
-    kernel: release(),
-    node: process.version,
-  }
-}
-
-const pick = (field) =>
-  idle.map((round) => Object.fromEntries(Object.entries(round).map(([k, v]) => [k, v[field]])))
-record('S1 sparse', 'us per delivery', fanout.sparse)
-record('S1 burst', 'us per delivery', fanout.burst)
-record('S4 memory', 'bytes per connection', pick('bytes'))
-record('S4 CPU', 'us per connection and second', pick('cpuMicroseconds'))
-
+results.seconds = Math.round((Date.now() - startedAt.getTime()) / 1000)
 const folder = new URL('results/', import.meta.url)
 mkdirSync(folder, { recursive: true })
-const file = new URL(`${startedAt.toISOString().slice(0, 10)}${quick ? '-quick' : ''}.json`, folder)
-writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`)
-
-process.stdout.write(
-  `| Scenario | Ratio | Median | Quartiles | Figures |\n|---|---|---|---|---|\n${lines.join('\n')}\n`,
-)
-say(`Written to ${fileURLToPath(file)}`)
-process.exit(0)
+const parts = [startedAt.toISOString().slice(0, 10), options.quick ? 'quick' : null, ...(options.asked ?? [])]
+const file = new URL(`${parts.filter(Boolean).join('-')}.json`, folder)
+writeFileSync(file, `${JSON.stringify(results, null, 1)}\n`)
+say(`Written to ${fileURLToPath(file)} after ${results.seconds} s.`)
+if (options.report) say(`Written to ${writeReport(results)}.`)
+process.exit(Object.keys(results.failed).length > 0 ? 1 : 0)

@@ -1,0 +1,55 @@
+// S3: rooms of four spread over two and over four nodes, one Redis per system. What does a delivered frame cost the
+// nodes, and a message their Redis? Without a log, as the peers are; ours and Centrifugo's also with one.
+import { roundsOf, runRounds } from '../measure/rounds.js'
+import { withClusters } from './clusters.js'
+
+const regimes = {
+  sparse: { perTick: 1, everyMs: 1 },
+  burst: { perTick: 32, everyMs: 8 },
+}
+const rooms = 1_000
+
+export const crossNode = {
+  id: 'S3',
+  title: 'A thousand rooms of four across nodes, one Redis',
+  systems: [
+    'bare uWS',
+    'PyChat without log',
+    'PyChat (uws)',
+    'Nchan',
+    'Centrifugo',
+    'Centrifugo with history',
+    'Socket.IO',
+  ],
+  async run(names, context) {
+    const series = []
+    for (const nodes of context.nodes) {
+      await withClusters(names, { nodes, rooms, members: 4 }, context, async (clusters) => {
+        for (const [regime, traffic] of Object.entries(regimes)) {
+          const label = `S3 ${nodes} nodes, ${regime}`
+          const metrics = { relay: (figures) => figures.relay, redis: (figures) => figures.redis }
+          const result = await runRounds({ label, clusters, traffic, metrics, context })
+          const rate = (traffic.perTick * 1000) / traffic.everyMs
+          const common = { load: result.load, refused: result.refused }
+          series.push(
+            {
+              name: label,
+              unit: 'us per delivery',
+              what: `CPU of all nodes per delivered frame, ${rate} messages/s`,
+              rounds: roundsOf(result, 'relay'),
+              ...common,
+            },
+            {
+              name: `${label}, Redis`,
+              unit: 'us per message',
+              what: `CPU of Redis per message, ${rate} messages/s`,
+              rounds: roundsOf(result, 'redis'),
+              ...common,
+            },
+          )
+        }
+      })
+    }
+    return series
+  },
+}
