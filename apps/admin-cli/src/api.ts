@@ -4,7 +4,9 @@ import {
   adminNodeHeader,
   adminRoutes,
   type DrainRequest,
+  diagnosisReplySchema,
   drainReplySchema,
+  loadReplySchema,
   type NodeId,
   nodeIdSchema,
   nodesReplySchema,
@@ -20,6 +22,8 @@ const schemas = {
   stats: statsReplySchema,
   nodes: nodesReplySchema,
   users: usersReplySchema,
+  load: loadReplySchema,
+  diagnosis: diagnosisReplySchema,
   shutdown: shutdownReplySchema,
   drain: drainReplySchema,
 } as const

@@ -3,6 +3,7 @@ import { opsPortDefault } from '@pychat/protocol'
 import { Command, CommanderError } from 'commander'
 import { ApiError } from './api.ts'
 import { type Cli, createCli } from './cli.ts'
+import { addDoctor } from './commands/doctor.ts'
 import { addReads } from './commands/reads.ts'
 import { addStopping } from './commands/stopping.ts'
 import { exitCodes, type Ports, UsageError } from './ports.ts'
@@ -14,16 +15,17 @@ Examples:
   pychat-admin users abcd-efgh             who is in a room (sessions; names are sealed)
   pychat-admin stats --json | jq .users    one number for a script
   pychat-admin drain 1a2b --within 2m      empty a node, then end it; its clients move to the others
+  pychat-admin doctor --url wss://chat.example.org
   pychat-admin shutdown --node 1a2b3c4d5e6f7081 --yes
 
 Environment:
   PYCHAT_ADMIN_URL         ops address of any node (http://127.0.0.1:${opsPortDefault})
   PYCHAT_ADMIN_TOKEN       its admin token, or PYCHAT_ADMIN_TOKEN_FILE; not needed on the relay's own machine
 
-Exit codes: 0 ok, 2 usage, 4 token missing or wrong, 6 some nodes did not answer, 7 unreachable, 130 Ctrl-C.`
+Exit codes: 0 ok, 1 doctor found something wrong, 2 usage, 4 token missing or wrong, 6 some nodes did not answer, 7 unreachable, 130 Ctrl-C.`
 
 /** The command table: each adds its commands to the program. */
-const families: readonly ((program: Command, cli: Cli) => void)[] = [addReads, addStopping]
+const families: readonly ((program: Command, cli: Cli) => void)[] = [addReads, addStopping, addDoctor]
 
 /** Runs one command line. @param args without node and script  @returns the exit code */
 export async function run(args: readonly string[], ports: Ports): Promise<number> {

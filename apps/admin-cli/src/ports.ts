@@ -1,7 +1,16 @@
 // What the commands need of the world, and what they give back to it: the terminal, the environment, the exit codes.
 import type { ReadFile } from './token.ts'
 
-export const exitCodes = { ok: 0, usage: 2, auth: 4, partial: 6, unreachable: 7, interrupted: 130 } as const
+export const exitCodes = {
+  ok: 0,
+  /** doctor found something wrong. */
+  failed: 1,
+  usage: 2,
+  auth: 4,
+  partial: 6,
+  unreachable: 7,
+  interrupted: 130,
+} as const
 
 export type Ports = {
   env: Readonly<Record<string, string | undefined>>

@@ -1,13 +1,15 @@
 // Wires one relay node together: transport, sessions, rooms, cluster and ops; starts it and drains it in order.
 // It decides who may connect at all; everything finer belongs to the parts.
 import { randomBytes } from 'node:crypto'
-import type { AdminNode } from '@pychat/protocol'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import type { AdminNode, NodeLoad, RedisDiagnosis } from '@pychat/protocol'
 import { limits } from '@pychat/protocol'
 import { createMemoryCluster } from './cluster/cluster.memory.ts'
 import type { Cluster } from './cluster/cluster.ts'
 import type { RelayConfig } from './config.ts'
 import type { AdminContext } from './ops/admin-commands.ts'
 import { type AdminToken, readAdminTokenFile, settleAdminToken } from './ops/admin-token.ts'
+import { createDiagnosis } from './ops/diagnosis.ts'
 import { createDrain, type DrainTimes, drainOver, drainWithin } from './ops/drain.ts'
 import { createHealth } from './ops/health.ts'
 import { describeError, type Log } from './ops/log.ts'
@@ -75,6 +77,7 @@ export function createRelay({ config, version, log, onStop, lastNode = false }: 
   const origins = new Set(config.origins)
   const selected = selectTransport(config.transport)
   let listen = ''
+  let port = 0
   let adminToken: AdminToken | null = null
   let timer: NodeJS.Timeout | null = null
   let stopped: Promise<void> | null = null
@@ -109,7 +112,7 @@ export function createRelay({ config, version, log, onStop, lastNode = false }: 
     },
   }
 
-  const { rooms, cluster } = openStore(config, roomsEvents)
+  const { rooms, cluster, diagnose: diagnoseStore } = openStore(config, roomsEvents)
 
   const registry = createRegistry({
     rooms,
@@ -180,7 +183,18 @@ export function createRelay({ config, version, log, onStop, lastNode = false }: 
     return { rooms: local.size, members }
   }
 
-  const admin: AdminContext = { cluster, rooms }
+  const loopDelay = monitorEventLoopDelay({ resolution: 10 })
+  /** 99th percentile of how late the loop was, beside the 10 ms that it is looked at. */
+  const loopLagMs = (): number =>
+    Math.max(0, Math.round((loopDelay.count === 0 ? 0 : loopDelay.percentile(99)) / 1e6) - 10)
+  const diagnose = createDiagnosis({
+    config,
+    describeNode: () => describeNode(),
+    port: () => port,
+    loopLagMs,
+    redis: diagnoseStore,
+  })
+  const admin: AdminContext = { cluster, rooms, diagnose }
   const ops = createOpsServer({
     listen: config.opsListen,
     health,
@@ -218,6 +232,18 @@ export function createRelay({ config, version, log, onStop, lastNode = false }: 
     }
   }
 
+  function describeLoad(): NodeLoad {
+    const { node, state, connections, messagesIn, messagesOut, bytesIn, bytesOut } = describeNode()
+    const { user, system } = process.cpuUsage()
+    const load = {
+      ...{ node, state, upMs: Math.round(now()), connections, ...localCounts() },
+      ...{ messagesIn, messagesOut, bytesIn, bytesOut, cpuMs: Math.round((user + system) / 1000) },
+      ...{ memoryBytes: process.memoryUsage.rss(), loopLagMs: loopLagMs() },
+    }
+    loopDelay.reset()
+    return load
+  }
+
   async function start(): Promise<RunningRelay> {
     if (selected.warning !== null) log.warn(selected.warning)
     const givenToken =
@@ -227,6 +253,8 @@ export function createRelay({ config, version, log, onStop, lastNode = false }: 
       await cluster.start({
         node: describeNode,
         rooms: () => [...rooms.local()].map(([room, users]) => ({ room, users })),
+        load: describeLoad,
+        diagnosis: diagnose,
         shutdown() {
           void pause(answerMs)
             .then(() => within(othersMs, ops.answered()))
@@ -243,7 +271,8 @@ export function createRelay({ config, version, log, onStop, lastNode = false }: 
         randomBytes(32).toString('hex'),
       )
       if (adminToken.warning !== null) log.warn(adminToken.warning)
-      const port = await transport.listen()
+      port = await transport.listen()
+      loopDelay.enable()
       listen = place(config.listen.host, port)
       let ticks = 0
       timer = setInterval(() => {
@@ -270,6 +299,7 @@ export function createRelay({ config, version, log, onStop, lastNode = false }: 
   /** Ends every part, none of which may hold up the others: the store gets three quarters of the time. */
   async function release(ms: number): Promise<void> {
     if (timer !== null) clearInterval(timer)
+    loopDelay.disable()
     adminToken?.remove()
     const store = cluster.stop().then(() => rooms.stop())
     await within((ms * 3) / 4, store)
@@ -307,7 +337,9 @@ export function createRelay({ config, version, log, onStop, lastNode = false }: 
   }
 }
 
-function openStore(config: RelayConfig, events: RoomsEvents): { rooms: Rooms; cluster: Cluster } {
+type Store = { rooms: Rooms; cluster: Cluster; diagnose: (() => Promise<RedisDiagnosis>) | null }
+
+function openStore(config: RelayConfig, events: RoomsEvents): Store {
   const shared = {
     roomMembersMax: config.roomMembersMax,
     graceMs: config.graceMs,
@@ -324,7 +356,7 @@ function openStore(config: RelayConfig, events: RoomsEvents): { rooms: Rooms; cl
     return openRedisStore({ ...shared, url, keyPrefix, ackReplicas }, events)
   }
   const rooms = createMemoryRooms(shared, events)
-  return { rooms, cluster: createMemoryCluster(rooms.node) }
+  return { rooms, cluster: createMemoryCluster(rooms.node), diagnose: null }
 }
 
 function refuse(status: 403 | 404 | 429 | 503, message: string, retryAfterSeconds?: number): UpgradeDecision {

@@ -20,10 +20,19 @@ export type RelayChild = {
   dispose(): Promise<void>
 }
 
-/** Starts `pychat-relay` with these arguments and settings, and waits for nothing. */
-export function spawnRelay(env: Record<string, string>, args: string[] = []): RelayChild {
+/**
+ * Starts `pychat-relay` with these arguments and settings, and waits for nothing.
+ * @param openFilesMax its limit of open files, when it is to have another one than this process
+ */
+export function spawnRelay(
+  env: Record<string, string>,
+  args: string[] = [],
+  openFilesMax: number | null = null,
+): RelayChild {
   const stateDir = mkdtempSync(join(tmpdir(), 'pychat-relay-test-'))
-  const child = spawn(process.execPath, [bin, ...args], {
+  const limit = openFilesMax === null ? [] : ['sh', '-c', 'ulimit -n "$0" && exec "$@"', String(openFilesMax)]
+  const [program = '', ...words] = [...limit, process.execPath, bin, ...args]
+  const child = spawn(program, words, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
       PATH: process.env['PATH'],
@@ -61,8 +70,11 @@ export function spawnRelay(env: Record<string, string>, args: string[] = []): Re
 }
 
 /** Starts a relay and waits until it is ready. */
-export async function startRelay(env: Record<string, string> = {}): Promise<RelayChild> {
-  const child = spawnRelay(env)
+export async function startRelay(
+  env: Record<string, string> = {},
+  openFilesMax: number | null = null,
+): Promise<RelayChild> {
+  const child = spawnRelay(env, [], openFilesMax)
   const deadline = Date.now() + 15_000
   for (;;) {
     const ready = /ready: (wss?:\/\/\S+) .* ops (http:\/\/[^\s]+?)\. /.exec(child.stdout())

@@ -127,6 +127,8 @@ export const adminRoutes = {
   stats: { method: 'GET', path: '/admin/v1/stats' },
   nodes: { method: 'GET', path: '/admin/v1/nodes' },
   users: { method: 'GET', path: '/admin/v1/servers/:room/users' },
+  load: { method: 'GET', path: '/admin/v1/load' },
+  diagnosis: { method: 'GET', path: '/admin/v1/diagnosis' },
   shutdown: { method: 'POST', path: '/admin/v1/shutdown' },
   drain: { method: 'POST', path: '/admin/v1/drain' },
 } as const

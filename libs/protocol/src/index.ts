@@ -20,6 +20,7 @@ export {
   closeTable,
 } from './close-codes.ts'
 export * from './control.ts'
+export * from './diagnosis.ts'
 export { type ErrorCode, errorTable, type Retry } from './error-codes.ts'
 export { ProtocolError } from './errors.ts'
 export * from './frames.ts'

@@ -12,7 +12,10 @@ export function createMemoryCluster(node: NodeId): Cluster {
     },
     async ask(question, ask, only) {
       if (handlers === null || (only !== undefined && only !== node)) return { asked: 0, answers: [] }
-      return { asked: 1, answers: [{ node, answer: handlers[question](ask) }] }
+      return { asked: 1, answers: [{ node, answer: await handlers[question](ask) }] }
+    },
+    async census() {
+      return { living: handlers === null ? [] : [node], lapsed: [] }
     },
     async stop() {
       handlers = null

@@ -12,6 +12,7 @@ import {
   type ClusterHandlers,
   type ClusterQuestion,
   type ClusterQuestions,
+  clusterAnswerMs,
   clusterQuestions,
 } from './cluster.ts'
 
@@ -20,7 +21,7 @@ export type RedisClusterOptions = {
   lease: Lease
   keyPrefix: string
   random(bytes: number): Uint8Array
-  /** How long `ask` waits for answers. */
+  /** How long `ask` waits for answers, but for those of `clusterAnswerMs`. */
   answerMs: number
 }
 
@@ -58,15 +59,16 @@ export function createRedisCluster(options: RedisClusterOptions): Cluster {
       waiting.get(id)?.answer(from, letter.answer)
       return
     }
-    const answer = answerTo(letter.question, letter.ask)
-    if (answer !== null) send(from, { id, from: lease.node, answer }).catch(() => {})
+    void answerTo(letter.question, letter.ask)
+      .then((answer) => (answer === null ? 0 : send(from, { id, from: lease.node, answer })))
+      .catch(() => {})
   }
 
   /** @returns null when nothing of this kind can be asked here */
-  function answerTo<Q extends ClusterQuestion>(
+  async function answerTo<Q extends ClusterQuestion>(
     question: Q,
     asked: unknown,
-  ): ClusterQuestions[Q]['answer'] | null {
+  ): Promise<ClusterQuestions[Q]['answer'] | null> {
     const ask = clusterQuestions[question].ask.safeParse(asked)
     if (handlers === null || !ask.success) return null
     return handlers[question](ask.data as ClusterQuestions[Q]['ask'])
@@ -99,7 +101,7 @@ export function createRedisCluster(options: RedisClusterOptions): Cluster {
         const asked = only === undefined ? living : living.filter((node) => node === only)
         if (asked.length === 0) return { asked: 0, answers }
         await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, options.answerMs)
+          const timer = setTimeout(resolve, clusterAnswerMs[question] ?? options.answerMs)
           const left = new Set(asked)
           const done = (node: NodeId) => {
             left.delete(node)
@@ -129,6 +131,13 @@ export function createRedisCluster(options: RedisClusterOptions): Cluster {
         throw storeAway(error)
       } finally {
         waiting.delete(id)
+      }
+    },
+    async census() {
+      try {
+        return await lease.census()
+      } catch (error) {
+        throw storeAway(error)
       }
     },
     async stop() {

@@ -1,7 +1,15 @@
 // The port by which one node asks all nodes of the cluster, itself included, and says how many answered.
 // cluster.memory.ts is one embedded node; cluster.redis.ts asks over Redis pub/sub. The table of questions is also what
 // a letter from elsewhere is checked against.
-import { drainWithinMsSchema, type NodeId, nodeSchema, roomIdSchema } from '@pychat/protocol'
+import {
+  diagnosisAskSchema,
+  drainWithinMsSchema,
+  type NodeId,
+  nodeDiagnosisSchema,
+  nodeLoadSchema,
+  nodeSchema,
+  roomIdSchema,
+} from '@pychat/protocol'
 import { z } from 'zod'
 
 /** Questions a node may be asked: what is asked with each, and its answer. */
@@ -13,6 +21,10 @@ export const clusterQuestions = {
     ask: z.null(),
     answer: z.array(z.strictObject({ room: roomIdSchema, users: z.int().min(0) })),
   },
+  /** What the node is doing. */
+  load: { ask: z.null(), answer: nodeLoadSchema },
+  /** What the node finds when it looks at itself; takes seconds. */
+  diagnosis: { ask: diagnosisAskSchema, answer: nodeDiagnosisSchema },
   /** Stop; answered before the node begins to. */
   shutdown: { ask: z.null(), answer: z.literal('stopping') },
   /** Empty yourself and stop within the time; answered before the node begins to. */
@@ -32,7 +44,19 @@ export type ClusterAnswers<Q extends ClusterQuestion> = {
 }
 
 export type ClusterHandlers = {
-  [Q in ClusterQuestion]: (ask: ClusterQuestions[Q]['ask']) => ClusterQuestions[Q]['answer']
+  [Q in ClusterQuestion]: (
+    ask: ClusterQuestions[Q]['ask'],
+  ) => ClusterQuestions[Q]['answer'] | Promise<ClusterQuestions[Q]['answer']>
+}
+
+/** Answers that take longer than others: how long they are waited for. */
+export const clusterAnswerMs: Readonly<Partial<Record<ClusterQuestion, number>>> = { diagnosis: 8000 }
+
+export type ClusterCensus = {
+  /** Nodes that hold a lease. */
+  living: NodeId[]
+  /** Nodes whose lease ran out, and whose members are not all taken out yet. */
+  lapsed: NodeId[]
 }
 
 export interface Cluster {
@@ -46,5 +70,7 @@ export interface Cluster {
     ask: ClusterQuestions[Q]['ask'],
     only?: NodeId,
   ): Promise<ClusterAnswers<Q>>
+  /** @throws StoreError when the store is away */
+  census(): Promise<ClusterCensus>
   stop(): Promise<void>
 }

@@ -1,10 +1,14 @@
 // The table of what an operator may ask: the admin API serves it, the terminal console types it.
 // Every command asks the whole cluster through the Cluster port and says how many nodes answered.
+import { randomBytes } from 'node:crypto'
 import {
   type AdminServer,
   adminRoutes,
+  type DiagnosisReply,
   type DrainReply,
   decodeHex,
+  encodeHex,
+  type LoadReply,
   type NodeId,
   type NodesReply,
   type RoomId,
@@ -17,8 +21,14 @@ import {
 } from '@pychat/protocol'
 import type { Cluster } from '../cluster/cluster.ts'
 import type { Rooms } from '../rooms/rooms.ts'
+import type { Diagnose } from './diagnosis.ts'
 
-export type AdminContext = { cluster: Cluster; rooms: Rooms }
+export type AdminContext = {
+  cluster: Cluster
+  rooms: Rooms
+  /** Looks at this node, which answers for itself even when Redis carries no questions. */
+  diagnose: Diagnose
+}
 
 /** The request names something that is not there, or names it badly. */
 export class AdminError extends Error {
@@ -31,7 +41,15 @@ export class AdminError extends Error {
   }
 }
 
-type AdminReply = ServersReply | StatsReply | NodesReply | UsersReply | ShutdownReply | DrainReply
+type AdminReply =
+  | ServersReply
+  | StatsReply
+  | NodesReply
+  | UsersReply
+  | LoadReply
+  | DiagnosisReply
+  | ShutdownReply
+  | DrainReply
 
 export type AdminCommand = {
   method: 'GET' | 'POST'
@@ -128,6 +146,33 @@ async function users(context: AdminContext, name: string): Promise<UsersReply> {
   }
 }
 
+async function load({ cluster }: AdminContext): Promise<LoadReply> {
+  const { asked, answers } = await cluster.ask('load', null)
+  const list = answers.map(({ answer }) => answer).sort((a, b) => (a.node < b.node ? -1 : 1))
+  return { schema: 1, list, nodes: { asked, answered: answers.length } }
+}
+
+/** Answers as long as this node runs, whatever is the matter with the rest. */
+async function diagnosis({ cluster, rooms, diagnose }: AdminContext): Promise<DiagnosisReply> {
+  const { living, lapsed } = await cluster.census().catch(() => ({ living: [], lapsed: [] }))
+  const asked = new Set<NodeId>([...living, rooms.node])
+  const ask = { room: encodeHex(randomBytes(16)) as RoomId, nodes: asked.size }
+  const [own, others] = await Promise.all([
+    diagnose(ask),
+    cluster.ask('diagnosis', ask).catch(() => ({ answers: [] })),
+  ])
+  const list = [own, ...others.answers.map(({ answer }) => answer).filter(({ node }) => node !== own.node)]
+  list.sort((a, b) => (a.node < b.node ? -1 : 1))
+  const silent = [...asked].filter((node) => !list.some((each) => each.node === node))
+  return {
+    schema: 1,
+    list,
+    silent,
+    lapsed,
+    nodes: { asked: list.length + silent.length, answered: list.length },
+  }
+}
+
 const noSuchNode = 'There is no such node.'
 
 async function shutdown({ cluster }: AdminContext, node?: NodeId): Promise<ShutdownReply> {
@@ -152,6 +197,8 @@ export const adminCommands = {
     run: users,
   },
   nodes: { ...adminRoutes.nodes, args: [], help: 'nodes of the cluster', run: nodes },
+  load: { ...adminRoutes.load, args: [], help: 'what each node is doing', run: load },
+  diagnosis: { ...adminRoutes.diagnosis, args: [], help: 'what each node finds wrong', run: diagnosis },
   shutdown: { ...adminRoutes.shutdown, args: [], help: 'stop all nodes, or one', run: shutdown },
   drain: { ...adminRoutes.drain, args: ['NODE', 'MS'], help: 'empty one node, then stop it', run: drain },
 } as const satisfies Record<string, AdminCommand>

@@ -150,9 +150,14 @@ export class Lease {
 
   /** Ids of all nodes that hold a lease. */
   async nodes(): Promise<NodeId[]> {
+    return (await this.census()).living
+  }
+
+  /** Ids of all registered nodes, by whether they hold a lease. */
+  async census(): Promise<{ living: NodeId[]; lapsed: NodeId[] }> {
     const ids = (await this.#connections.commands.smembers(nodesKey(this.#options.keyPrefix))) as NodeId[]
     const held = await Promise.all(ids.map((id) => this.holds(id)))
-    return ids.filter((_, i) => held[i])
+    return { living: ids.filter((_, i) => held[i]), lapsed: ids.filter((_, i) => !held[i]) }
   }
 
   /** Takes out the members of nodes that are dead. Never throws: the next round goes on. */

@@ -1,11 +1,13 @@
 // Puts one node's share of the cluster together: connections, lease, rooms and cluster, over one Redis address.
 // Start rooms first, then cluster; stop cluster first, then rooms.
+import { encodeHex, type RedisDiagnosis } from '@pychat/protocol'
 import { createRedisCluster } from '../cluster/cluster.redis.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { createRedisRooms } from '../rooms/rooms.redis.ts'
 import type { LogLimits, QuietBounds, Rooms, RoomsEvents } from '../rooms/rooms.ts'
 import { parseRedisAddress } from './address.ts'
 import { Connections, type ConnectionsOptions } from './connections.ts'
+import { diagnoseRedis } from './diagnosis.ts'
 import { Lease } from './lease.ts'
 import { createScripts } from './scripts.ts'
 
@@ -60,6 +62,8 @@ const timesDefault: RedisStoreTimes = {
 export type RedisStore = {
   rooms: Rooms
   cluster: Cluster
+  /** How Redis looks from here. Never rejects. */
+  diagnose(): Promise<RedisDiagnosis>
   /** Drops every connection without a word, as a killed process does. For tests. */
   kill(): void
 }
@@ -72,12 +76,8 @@ export function openRedisStore(options: RedisStoreOptions, events: RoomsEvents):
     ...options.times,
   }
   const { roomMembersMax, graceMs, ackReplicas } = options
-  const connections = new Connections(parseRedisAddress(options.url), {
-    keyPrefix,
-    jitter,
-    ackReplicas,
-    ...checks,
-  })
+  const address = parseRedisAddress(options.url)
+  const connections = new Connections(address, { keyPrefix, jitter, ackReplicas, ...checks })
   const scripts = createScripts((slot) => connections.server(slot), log, options.quiet)
   const shared = { scripts, keyPrefix, now, random, keepMs, graceMs }
   const lease = new Lease(connections, { ...shared, leaseMs, beatMs, janitorMs })
@@ -89,6 +89,8 @@ export function openRedisStore(options: RedisStoreOptions, events: RoomsEvents):
   return {
     rooms,
     cluster,
+    diagnose: () =>
+      diagnoseRedis({ address, connections, keyPrefix, ackReplicas, word: () => encodeHex(random(8)) }),
     kill() {
       lease.abandon()
       connections.close()

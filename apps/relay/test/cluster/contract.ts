@@ -27,6 +27,38 @@ export function handlersOf(node: NodeId, asked: string[] = []): ClusterHandlers 
   return {
     node: () => answer,
     rooms: () => [{ room, users: 2 }],
+    load: () => ({
+      node,
+      state: 'ready',
+      upMs: 1,
+      connections: 0,
+      rooms: 0,
+      members: 0,
+      messagesIn: 0,
+      messagesOut: 0,
+      bytesIn: 0,
+      bytesOut: 0,
+      cpuMs: 0,
+      memoryBytes: 0,
+      loopLagMs: 0,
+    }),
+    diagnosis: async () => ({
+      node,
+      version: '0',
+      state: 'ready',
+      listen: '0.0.0.0:8765',
+      reach: 'private',
+      tls: false,
+      trustedProxies: false,
+      connections: 0,
+      connectionsMax: 1,
+      openFiles: null,
+      openFilesMax: null,
+      graceMs: 0,
+      loopLagMs: 0,
+      redis: null,
+      probe: { failed: null, ownMs: 1, heard: [node] },
+    }),
     shutdown: () => {
       asked.push(node)
       return 'stopping'
@@ -79,6 +111,13 @@ export function clusterContract(name: string, open: () => Promise<ClusterMember>
         answers: [{ node, answer: 'draining' }],
       })
       expect(asked).toEqual([`${node} within 30000`])
+    })
+
+    it('waits for an answer that takes its time', async () => {
+      const { node, cluster } = member
+      const { asked: count, answers } = await cluster.ask('diagnosis', { room, nodes: 1 })
+      expect([count, answers.map((each) => each.answer.node)]).toEqual([1, [node]])
+      expect(await cluster.census()).toMatchObject({ living: [node], lapsed: [] })
     })
 
     it('asks nobody when the one asked for does not live', async () => {
