@@ -3,13 +3,11 @@
 // fetches what is missing, which takes Go and some minutes the first time. Tests that find a tool missing say so and are
 // skipped. Versions are fixed here, once.
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { homedir } from 'node:os'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { parse } from 'yaml'
-
-const folder = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'pychat-tools')
+import { buildTool, builtTool, toolsFolder as folder } from '../../loadtest/go-tools.js'
 
 /** What Helm, built by `go install`, would otherwise take for Kubernetes 1.20. */
 const kubernetesMinor = 33
@@ -17,10 +15,15 @@ const chartutil = 'helm.sh/helm/v3/pkg/chartutil'
 
 const programs = {
   helm: {
+    name: 'helm',
     module: 'helm.sh/helm/v3/cmd/helm@v3.22.0',
     flags: `-s -w -X ${chartutil}.k8sVersionMajor=1 -X ${chartutil}.k8sVersionMinor=${kubernetesMinor}`,
   },
-  kubeconform: { module: 'github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0', flags: '-s -w' },
+  kubeconform: {
+    name: 'kubeconform',
+    module: 'github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0',
+    flags: '-s -w',
+  },
 }
 
 /**
@@ -44,9 +47,6 @@ const schemaModules = {
   },
 }
 
-const versionOf = (module) => module.slice(module.lastIndexOf('@') + 1)
-const fetched = (name) => join(folder, `${name}-${versionOf(programs[name].module)}`)
-
 /** A folder of schemas in the layout of `schemaLocation`, or null when they were not fetched. */
 const schemas = join(
   folder,
@@ -60,22 +60,9 @@ export const schemaLocation = existsSync(schemas)
 
 /** The program's path, or null when it is neither fetched nor installed. @param name "helm" or "kubeconform" */
 export function tool(name) {
-  if (existsSync(fetched(name))) return fetched(name)
+  const built = builtTool(programs[name])
+  if (built !== null) return built
   return spawnSync(name, [name === 'helm' ? 'version' : '-v']).status === 0 ? name : null
-}
-
-function install(name) {
-  const { module, flags } = programs[name]
-  const place = mkdtempSync(join(folder, 'install-'))
-  try {
-    execFileSync('go', ['install', '-ldflags', flags, module], {
-      env: { ...process.env, GOBIN: place, GOFLAGS: '', CGO_ENABLED: '0' },
-      stdio: ['ignore', 'ignore', 'inherit'],
-    })
-    renameSync(join(place, name), fetched(name))
-  } finally {
-    rmSync(place, { recursive: true, force: true })
-  }
 }
 
 function moduleFolder(module) {
@@ -149,6 +136,6 @@ function reached(name, definitions) {
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
   mkdirSync(folder, { recursive: true })
-  for (const name of Object.keys(programs)) if (!existsSync(fetched(name))) install(name)
+  for (const program of Object.values(programs)) if (builtTool(program) === null) buildTool(program)
   if (!existsSync(schemas)) makeSchemas()
 }

@@ -31,14 +31,17 @@ export type Talking = {
   hear(fn: (message: unknown) => void): void
 }
 
-/** @param name of its log in the run's folder */
+/** @param name of its log in the run's folder  @param folder that it works in and logs to instead */
 export function run(
   name: string,
   command: string,
   args: readonly string[],
   env: NodeJS.ProcessEnv = process.env,
+  folder: string | null = null,
 ): Running {
-  return started(name, (log) => spawn(command, args, { env, stdio: ['ignore', log, log] })).running
+  const cwd = folder ?? undefined
+  return started(name, (log) => spawn(command, args, { env, cwd, stdio: ['ignore', log, log] }), folder)
+    .running
 }
 
 /** @param module file of this program, run by Node as a program of its own */
@@ -81,8 +84,8 @@ export function runPiped(
 
 type Started = { child: ChildProcess; running: Running }
 
-function started(name: string, start: (log: number) => ChildProcess): Started {
-  const log = openSync(join(runFolder(), `${name}.log`), 'a')
+function started(name: string, start: (log: number) => ChildProcess, into: string | null = null): Started {
+  const log = openSync(join(into ?? runFolder(), `${name}.log`), 'a')
   const child = start(log)
   closeSync(log)
   running.add(child)

@@ -115,8 +115,8 @@ function serverBinary(): string {
     if (found.status === 0 && Number(version?.[1] ?? 0) >= 7) return name
   }
   throw new Error(
-    'A chaos run starts and kills Redis itself: install redis-server 7.0 or newer (Debian: apt-get install ' +
-      'redis-server), or give --redis-url ADDRESS for faults that leave Redis alone.',
+    'This run starts its own Redis: install redis-server 7.0 or newer (Debian: apt-get install redis-server), or give ' +
+      '--redis-url ADDRESS, where it leaves Redis alone.',
   )
 }
 
@@ -135,15 +135,17 @@ export function givenStore(url: string): Store {
   }
 }
 
-export async function startStore(kind: StoreKind): Promise<Store> {
+/** @param keeps whether one server's acknowledged state outlives its process, which costs it a write to disk each time */
+export async function startStore(kind: StoreKind, { keeps = true } = {}): Promise<Store> {
   const binary = serverBinary()
-  if (kind === 'single') return startSingle(binary)
+  if (kind === 'single') return startSingle(binary, keeps)
   return kind === 'sentinel' ? startSentinel(binary) : startCluster(binary)
 }
 
-async function startSingle(binary: string): Promise<Store> {
+async function startSingle(binary: string, keeps: boolean): Promise<Store> {
   // What Redis acknowledged outlives its process, so a restart may lose nothing.
-  const server = new Server(binary, await freePort(), ['appendonly yes', 'appendfsync always'])
+  const lines = keeps ? ['appendonly yes', 'appendfsync always'] : ['appendonly no']
+  const server = new Server(binary, await freePort(), lines)
   await server.start()
   return {
     kind: 'single',
