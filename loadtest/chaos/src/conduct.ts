@@ -6,6 +6,7 @@ import { createMembers, type Member, type Members } from './members.ts'
 import { createNemesis } from './nemesis.ts'
 import { type PlantableFault, plant } from './planted.ts'
 import { pause, until } from './processes.ts'
+import { rest } from './rest.ts'
 import type { Scenario } from './scenarios.ts'
 import { type Fault, mulberry32, scheduleOf } from './schedule.ts'
 import type { Store } from './stores.ts'
@@ -17,10 +18,6 @@ const startWithinMs = 60_000
 const healWithinMs = 30_000
 const noticeMs = 150
 const replicasWithinMs = 40_000
-/** Everything sent has to be settled so long after the last fault. */
-const settleWithinMs = 60_000
-/** Longer than a node needs to notice that it missed the last message of a room. */
-const quietMs = 12_000
 const ghostsWithinMs = 30_000
 /** A planted fault is committed once so much was said: that takes longer where the processor is busy. */
 const plantWithinMs = 60_000
@@ -128,7 +125,7 @@ export async function conduct(store: Store, options: RunOptions): Promise<Run> {
     }
     phase = 'rest'
     traffic.stop()
-    await rest(history, all, scenario)
+    await rest(history, all, scenario.clients)
     if (history.deaths.length > 0) await until(() => ghosts.allSeen(), ghostsWithinMs, 500)
     history.endedAt = performance.now()
     all.stop()
@@ -164,23 +161,6 @@ async function replicasFollow(store: Store): Promise<boolean> {
     infos.length === enough &&
     infos.every((info) => (String(info).match(/state=online/g) ?? []).length >= wanted)
   )
-}
-
-/** Until everything is settled and on every screen, or nothing moves any more. */
-async function rest(history: History, members: Members, scenario: Scenario): Promise<void> {
-  let rows = history.shownRows
-  let movedAt = performance.now()
-  await until(() => {
-    if (history.shownRows !== rows) {
-      rows = history.shownRows
-      movedAt = performance.now()
-    }
-    const complete = rows >= history.acked * scenario.clients
-    const settled = members.allWell() && members.pending() === 0
-    return settled && (complete || performance.now() - movedAt > quietMs)
-  }, settleWithinMs)
-  // What comes after everything is there would be one too many.
-  await pause(1000)
 }
 
 function createGhosts(members: Members, history: History, scenario: Scenario, seed: number) {

@@ -6,6 +6,7 @@ import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
 import { conduct } from './conduct.ts'
 import { crowd } from './crowd/crowd.ts'
+import { elsewhere } from './elsewhere.ts'
 import { figuresOf } from './figures.ts'
 import { judge } from './judge.ts'
 import type { Outcome } from './outcome.ts'
@@ -39,6 +40,8 @@ Starts real relay nodes and a real Redis on loopback, lets many clients talk, br
   --redis KIND        ${storeKinds.join(', ')}
   --redis-url URL     one Redis that runs already; faults leave it alone
   --ack-replicas N    PYCHAT_ACK_REPLICAS of the nodes
+  --at URL            starts and breaks nothing: members at a relay or front door that runs already, ws:// or wss://,
+                      until --duration or Ctrl-C, while you do something to it
   --json FILE         writes all results with date and machine
   --plant CLASS       commits one fault in what is recorded, to prove that a run can fail:
                       ${plantableFaults.join(', ')}
@@ -66,6 +69,7 @@ function readOptions(args: string[]) {
       redis: { type: 'string' },
       'redis-url': { type: 'string' },
       'ack-replicas': { type: 'string' },
+      at: { type: 'string' },
       json: { type: 'string' },
       plant: { type: 'string' },
       keep: { type: 'boolean', default: false },
@@ -118,12 +122,21 @@ function readOptions(args: string[]) {
     redis: oneOf<StoreKind>('redis', values.redis, storeKinds),
     redisUrl: values['redis-url'] ?? null,
     ackReplicas: whole('ack-replicas', 0),
+    at: address(values.at),
     json: values.json ?? null,
     plant: oneOf<PlantableFault>('plant', values.plant, plantableFaults),
     keep: values.keep,
     help: values.help,
     args,
   }
+}
+
+function address(text: string | undefined): string | null {
+  if (text === undefined) return null
+  if (!URL.canParse(text) || !/^wss?:\/\//.test(text)) {
+    throw new UsageError('--at has to be an address like ws://127.0.0.1:8765 or wss://chat.example.org')
+  }
+  return text
 }
 
 function adjusted(scenario: Scenario, options: Options): Scenario {
@@ -207,6 +220,21 @@ async function measure(name: (typeof measured)[number], command: string, options
   return outcome
 }
 
+function runElsewhere(at: string, options: Options): Promise<Outcome> {
+  return elsewhere({
+    at,
+    rooms: options.rooms ?? 8,
+    clients: options.clients ?? 4,
+    rate: options.rate ?? 40,
+    seed: options.seed,
+    command: `npm run chaos -- ${options.args.join(' ')}`,
+    durationMs: options.durationMs,
+    plant: options.plant,
+    progress: say,
+    stopped: () => interrupted,
+  })
+}
+
 function asJson(outcomes: readonly Outcome[]): string {
   const [cpu] = cpus()
   const value = {
@@ -244,7 +272,8 @@ async function main(): Promise<number> {
   }
   const outcomes: Outcome[] = []
   for (const name of options.names) {
-    const outcome = await runOne(name, options)
+    const outcome =
+      options.at === null ? await runOne(name, options) : await runElsewhere(options.at, options)
     outcomes.push(outcome)
     process.stdout.write(`${outcome.page}\n`)
     if (interrupted) break

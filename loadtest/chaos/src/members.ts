@@ -8,13 +8,18 @@ import WebSocket from 'ws'
 import { type ClientIndex, type History, type MessageIndex, messageText, type Place } from './history.ts'
 import type { Recorder } from './planted.ts'
 import { sharedOpener } from './shared-opener.ts'
-import type { RelayNode, Topology } from './topology.ts'
+import type { RelayNode } from './topology.ts'
 
 const handshakeTimeoutMs = 10_000
 const closeTimeoutMs = 2000
 const lookAgainMs = 100
 
-export type Member = {
+/** Where a member may connect to; it counts its open connections. */
+export type MemberNode = { readonly url: string; connections: number }
+/** Where the next connection goes; null when no node lives. */
+export type Front<N extends MemberNode> = { pick(): N | null }
+
+export type Member<N extends MemberNode = RelayNode> = {
   readonly index: ClientIndex
   readonly room: number
   /** Its number in the room, from 0. */
@@ -25,17 +30,17 @@ export type Member = {
   /** @param bytes of text, where it is to be longer than usual */
   send(bytes?: number): void
   /** The node that it is connected to. */
-  readonly node: RelayNode | null
+  readonly node: N | null
   /** As a machine that sleeps: its connection breaks, and it tries again only after so long. */
   away(ms: number): void
   /** As a machine that loses power: its connection breaks and nobody comes back. */
   die(): void
 }
 
-export type Members = {
-  readonly all: readonly Member[]
+export type Members<N extends MemberNode = RelayNode> = {
+  readonly all: readonly Member<N>[]
   /** Somebody who will be killed: its room hears it come and has to hear it go. */
-  addMortal(room: number): Member
+  addMortal(room: number): Member<N>
   allWell(): boolean
   /** Messages that neither were acknowledged nor refused. */
   pending(): number
@@ -51,19 +56,19 @@ export type MembersOptions = {
   progress(text: string): void
 }
 
-export async function createMembers(
-  topology: Topology,
+export async function createMembers<N extends MemberNode>(
+  front: Front<N>,
   history: History,
   recorder: Recorder,
   options: MembersOptions,
-): Promise<Members> {
+): Promise<Members<N>> {
   const keys: RoomKeys[] = []
   for (let room = 0; room < options.rooms; room += 1) {
     keys.push(await deriveRoom(`chaos ${options.run} ${room}`, 'correct horse battery staple'))
     options.progress(`room keys: ${room + 1} of ${options.rooms}`)
   }
   const createOpener = sharedOpener()
-  const living: Member[] = []
+  const living: Member<N>[] = []
   let mortals = 0
   const add = (room: number, seat: number, name: string, mortal: boolean) => {
     const index = history.addClient(room, name, mortal)
@@ -73,7 +78,7 @@ export async function createMembers(
       room,
       seat,
       keys: keys[room] as RoomKeys,
-      topology,
+      front,
       history,
       recorder,
       createOpener,
@@ -98,30 +103,30 @@ export async function createMembers(
   }
 }
 
-type MemberOptions = {
+type MemberOptions<N extends MemberNode> = {
   index: ClientIndex
   name: string
   room: number
   seat: number
   keys: RoomKeys
-  topology: Topology
+  front: Front<N>
   history: History
   recorder: Recorder
   createOpener: NonNullable<ClientPorts['createOpener']>
   text(message: MessageIndex, bytes?: number): string
 }
 
-function createMember(options: MemberOptions): Member {
-  const { index, history, recorder, topology } = options
+function createMember<N extends MemberNode>(options: MemberOptions<N>): Member<N> {
+  const { index, history, recorder, front } = options
   const messageOf = new Map<number, MessageIndex>()
-  const connection: Connection = { node: null, socket: null, awayUntil: 0 }
+  const connection: Connection<N> = { node: null, socket: null, awayUntil: 0 }
   let dead = false
   let inRoom = false
 
   const client = createClient(
     { urls: ['ws://front'], software: 'chaos/1' },
     {
-      openSocket: (_url, handlers) => openSocket(topology, handlers, connection, () => dead),
+      openSocket: (_url, handlers) => openSocket(front, handlers, connection, () => dead),
       random: (bytes) => new Uint8Array(randomBytes(bytes)),
       now: () => Date.now(),
       setTimer(ms, fn) {
@@ -217,16 +222,16 @@ function createMember(options: MemberOptions): Member {
   }
 }
 
-type Connection = { node: RelayNode | null; socket: WebSocket | null; awayUntil: number }
+type Connection<N> = { node: N | null; socket: WebSocket | null; awayUntil: number }
 
-function openSocket(
-  topology: Topology,
+function openSocket<N extends MemberNode>(
+  front: Front<N>,
   handlers: SocketHandlers,
-  connection: Connection,
+  connection: Connection<N>,
   isDead: () => boolean,
 ) {
   const awayMs = connection.awayUntil - performance.now()
-  const node = awayMs > 0 ? null : topology.pick()
+  const node = awayMs > 0 ? null : front.pick()
   let socket: WebSocket | null = null
   let ended = false
   const end = (code: number, reason: string) => {

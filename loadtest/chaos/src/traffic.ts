@@ -1,5 +1,5 @@
 // Who speaks when: a steady rate over all rooms in turn, the speaker drawn from the seed.
-import type { Member, Members } from './members.ts'
+import type { Member, MemberNode, Members } from './members.ts'
 import { mulberry32 } from './schedule.ts'
 
 const tickMs = 10
@@ -10,9 +10,9 @@ export type Traffic = {
   stop(): void
 }
 
-export function startTraffic(members: Members, rate: number, seed: number): Traffic {
+export function startTraffic<N extends MemberNode>(members: Members<N>, rate: number, seed: number): Traffic {
   const random = mulberry32(seed)
-  const rooms = new Map<number, Member[]>()
+  const rooms = new Map<number, Member<N>[]>()
   for (const member of members.all) rooms.set(member.room, [...(rooms.get(member.room) ?? []), member])
   const turns = [...rooms.values()]
   const startedAt = performance.now()
@@ -21,7 +21,7 @@ export function startTraffic(members: Members, rate: number, seed: number): Traf
     // After a stall of this process it goes on at its rate and does not make up for it: that would be a burst.
     const due = Math.min((rate * (performance.now() - startedAt)) / 1000, sent + rate / 10)
     while (sent < due) {
-      const speakers = turns[sent % turns.length] as Member[]
+      const speakers = turns[sent % turns.length] as Member<N>[]
       speakers[Math.floor(random() * speakers.length)]?.send()
       sent += 1
     }
