@@ -27,25 +27,42 @@ export function createRates(framesPerSecond: number, bytesPerSecond: number): Ra
   }
 }
 
+/** Each bucket is made, full, when it is first wanted: most connections join and then never use the others. */
 export class Budget {
-  readonly frames: TokenBucket
-  readonly bytes: TokenBucket
-  readonly controls: TokenBucket
-  readonly strikes: TokenBucket
-  /** Made when they are first wanted: most connections never do. */
+  readonly #rates: Rates
+  #frames: TokenBucket | null = null
+  #bytes: TokenBucket | null = null
+  #controls: TokenBucket | null = null
+  #strikes: TokenBucket | null = null
   #acts: Record<Act, TokenBucket> | null = null
 
-  /** @param now milliseconds on a monotonic clock */
-  constructor({ frames, bytes, controls, strikes }: Rates, now: number) {
-    this.frames = new TokenBucket(frames, now)
-    this.bytes = new TokenBucket(bytes, now)
-    this.controls = new TokenBucket(controls, now)
-    this.strikes = new TokenBucket(strikes, now)
+  constructor(rates: Rates) {
+    this.#rates = rates
   }
 
-  /** @returns 0 when it may, else milliseconds to wait */
+  get frames(): TokenBucket {
+    this.#frames ??= new TokenBucket(this.#rates.frames)
+    return this.#frames
+  }
+
+  get bytes(): TokenBucket {
+    this.#bytes ??= new TokenBucket(this.#rates.bytes)
+    return this.#bytes
+  }
+
+  get controls(): TokenBucket {
+    this.#controls ??= new TokenBucket(this.#rates.controls)
+    return this.#controls
+  }
+
+  get strikes(): TokenBucket {
+    this.#strikes ??= new TokenBucket(this.#rates.strikes)
+    return this.#strikes
+  }
+
+  /** @param now milliseconds on a monotonic clock  @returns 0 when it may, else milliseconds to wait */
   act(act: Act, now: number): number {
-    this.#acts ??= { charter: new TokenBucket(actRate, now), profile: new TokenBucket(actRate, now) }
+    this.#acts ??= { charter: new TokenBucket(actRate), profile: new TokenBucket(actRate) }
     return this.#acts[act].take(1, now)
   }
 }

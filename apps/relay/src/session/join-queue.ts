@@ -23,7 +23,7 @@ export function createJoinQueue(
   setTimer: (fn: () => void, ms: number) => unknown = setTimeout,
 ): JoinQueue {
   const burst = Math.max(1, perSecond * burstSeconds)
-  const bucket = new TokenBucket(rateOf(perSecond, burst), now())
+  const bucket = new TokenBucket(rateOf(perSecond, burst))
   /** In the order in which rooms came. */
   const waiting = new Map<RoomId, (() => void)[]>()
   let timed = false

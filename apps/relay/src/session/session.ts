@@ -68,8 +68,6 @@ export type SessionContext = {
 type Joined = {
   room: RoomId
   session: SessionId
-  /** The 16 bytes that frames carry. */
-  sessionBytes: Uint8Array
   /** Null while the join is under way. */
   membership: Membership | null
   pending: PendingJoin | null
@@ -142,7 +140,7 @@ export class Session implements SocketHandler {
       return
     }
     const now = this.#context.now()
-    const budget = this.#spend(now)
+    const budget = this.#spend()
     let waitMs = budget.frames.take(1, now)
     if (waitMs === 0) {
       waitMs = budget.bytes.take(frame.length, now)
@@ -190,7 +188,7 @@ export class Session implements SocketHandler {
       return
     }
     const now = this.#context.now()
-    const waitMs = this.#spend(now).controls.take(1, now)
+    const waitMs = this.#spend().controls.take(1, now)
     if (waitMs > 0) {
       if (this.#strike()) this.#refuse(message.id, 'too-fast', waitMs)
       return
@@ -335,7 +333,6 @@ export class Session implements SocketHandler {
     const entry: Joined = {
       room,
       session,
-      sessionBytes: decodeHex(session),
       membership: null,
       pending,
       inFlight: 0,
@@ -481,7 +478,7 @@ export class Session implements SocketHandler {
     carryOut: (rooms: Rooms, membership: Membership) => Promise<ActResult<Code>>,
   ): Promise<void> {
     const now = this.#context.now()
-    const waitMs = t === 'kick' ? 0 : this.#spend(now).act(t, now)
+    const waitMs = t === 'kick' ? 0 : this.#spend().act(t, now)
     if (waitMs > 0) return this.#refuse(id, 'too-fast', waitMs)
     await this.#read(id, room, async (membership) => {
       const result = await carryOut(this.#context.rooms, membership)
@@ -622,15 +619,15 @@ export class Session implements SocketHandler {
     this.#send({ t: 'nack', room, session, counter, code, ...more })
   }
 
-  #spend(now: number): Budget {
-    this.#budget ??= new Budget(this.#context.settings.rates, now)
+  #spend(): Budget {
+    this.#budget ??= new Budget(this.#context.settings.rates)
     return this.#budget
   }
 
   /** Counts a message that was out of bounds. @returns false when it was one too many: the connection is closing */
   #strike(): boolean {
     const now = this.#context.now()
-    if (this.#spend(now).strikes.take(1, now) === 0) return true
+    if (this.#spend().strikes.take(1, now) === 0) return true
     this.end('tooFast')
     return false
   }
@@ -665,14 +662,24 @@ function memberOf({ room, session, secret, key }: ClientControlOf<'join'>): Memb
   return provenMember({ room, session, secret, key }, verifier) ?? undefined
 }
 
+const hexDigits = Uint8Array.from('0123456789abcdef', (digit) => digit.charCodeAt(0))
+
+/** Reads the ids of the entries as they are: a second form of each would cost every idle connection its bytes. */
 function find(entries: readonly Joined[], frame: Uint8Array): Joined | null {
   for (const entry of entries) {
-    const { sessionBytes } = entry
-    let i = 0
-    while (i < 16 && sessionBytes[i] === frame[frameOffsets.session + i]) i += 1
-    if (i === 16) return entry
+    if (isSession(entry.session, frame)) return entry
   }
   return null
+}
+
+/** Whether a frame carries this session's id, 16 bytes behind the hex digits. */
+function isSession(session: SessionId, frame: Uint8Array): boolean {
+  for (let i = 0; i < 16; i += 1) {
+    const byte = frame[frameOffsets.session + i] ?? 0
+    if (session.charCodeAt(2 * i) !== hexDigits[byte >> 4]) return false
+    if (session.charCodeAt(2 * i + 1) !== hexDigits[byte & 15]) return false
+  }
+  return true
 }
 
 /** Whether a delivery is part of what `joined` already counted. */

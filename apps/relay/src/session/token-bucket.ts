@@ -15,16 +15,15 @@ export function rateOf(perSecond: number, burst: number): Rate {
 export class TokenBucket {
   readonly #rate: Rate
   #tokens: number
-  #at: number
+  /** Full, so it does not matter since when. */
+  #at = 0
 
-  /** @param now milliseconds, any monotonic clock */
-  constructor(rate: Rate, now: number) {
+  constructor(rate: Rate) {
     this.#rate = rate
     this.#tokens = rate.burst
-    this.#at = now
   }
 
-  /** Takes `amount`, all or nothing. @returns 0 when taken, else milliseconds until it could be */
+  /** Takes `amount`, all or nothing. @param now milliseconds, any monotonic clock above 0  @returns 0 when taken, else milliseconds until it could be */
   take(amount: number, now: number): number {
     const { perMs, burst } = this.#rate
     this.#tokens = Math.min(burst, this.#tokens + Math.max(0, now - this.#at) * perMs)
