@@ -242,6 +242,29 @@ const settings = {
     sentence:
       'Different rooms that one address may try: the bound on guessing PINs through the relay. A channel or a private conversation is a room too, and one connection may be in 64: so it leaves room for several people behind one address. Loopback is exempt.',
   }),
+  joinsPerAddressPerSecond: row({
+    env: 'PYCHAT_JOINS_PER_ADDRESS_PER_SECOND',
+    ...integer(1, 100_000),
+    default: '50',
+    unit: 'per second',
+    sentence:
+      'Joins of one address, with bursts of ten times as many (who comes back joins all its rooms). Loopback is exempt.',
+  }),
+  framesPerAddressPerSecond: row({
+    env: 'PYCHAT_FRAMES_PER_ADDRESS_PER_SECOND',
+    ...integer(1, 1_000_000),
+    default: '1000',
+    unit: 'per second',
+    sentence:
+      'Messages of all connections of one address to this node, with bursts of twice as many. Loopback is exempt.',
+  }),
+  bytesPerAddressPerSecond: row({
+    env: 'PYCHAT_BYTES_PER_ADDRESS_PER_SECOND',
+    ...integer(65_536, 10_737_418_240),
+    default: '8388608',
+    unit: 'bytes per second',
+    sentence: 'Message bytes of all of them, with bursts of twice as many. Loopback is exempt.',
+  }),
   framesPerSecond: row({
     env: 'PYCHAT_FRAMES_PER_SECOND',
     ...integer(1, 100_000),
@@ -263,6 +286,21 @@ const settings = {
     unit: 'members',
     sentence:
       'Members of one room; the next one is told that it is full (its owner comes in all the same). In a room of more than 256 nobody is told who comes and goes, only how many there are. Give all nodes the same.',
+  }),
+  roomFramesPerSecond: row({
+    env: 'PYCHAT_ROOM_FRAMES_PER_SECOND',
+    ...integer(1, 1_000_000),
+    default: '2000',
+    unit: 'per second',
+    sentence:
+      'Messages that the members of one room send through this node, with bursts of twice as many: each is carried to everybody in the room.',
+  }),
+  roomBytesPerSecond: row({
+    env: 'PYCHAT_ROOM_BYTES_PER_SECOND',
+    ...integer(65_536, 10_737_418_240),
+    default: '16777216',
+    unit: 'bytes per second',
+    sentence: 'Bytes of those messages, with bursts of twice as many.',
   }),
   joinsPerSecond: row({
     env: 'PYCHAT_JOINS_PER_SECOND',

@@ -22,7 +22,9 @@ import { createAddressLimits, truncateAddress } from './session/address-limits.t
 import { createRates } from './session/budget.ts'
 import { bump, createFigures } from './session/figures.ts'
 import { createJoinQueue } from './session/join-queue.ts'
+import { createLatency } from './session/latency.ts'
 import { createRegistry } from './session/registry.ts'
+import { createRoomShares, shareRates } from './session/shares.ts'
 import { selectTransport } from './transport/select.ts'
 import type { UpgradeDecision, UpgradeRequest } from './transport/transport.ts'
 
@@ -73,7 +75,8 @@ export function createRelay({ config, version, log, onStop, lastNode = false }: 
   const startedAt = new Date().toISOString()
   const figures = createFigures()
   const health = createHealth(now)
-  const addressLimits = createAddressLimits(config)
+  const addressLimits = createAddressLimits(config, (limit) => bump(figures.limited, limit))
+  const latency = createLatency()
   const origins = new Set(config.origins)
   const selected = selectTransport(config.transport)
   let listen = ''
@@ -91,7 +94,10 @@ export function createRelay({ config, version, log, onStop, lastNode = false }: 
     deliver(room, message, isBinary) {
       const receivers = transport.publish(room, message, isBinary)
       figures.bytesOut += receivers * message.length
-      if (isBinary) figures.messagesOut += receivers
+      if (isBinary) {
+        figures.messagesOut += receivers
+        latency.goes(message, now)
+      }
       registry.hold(room, message, isBinary)
     },
     replaced: (membership) => registry.replaced(membership),
@@ -123,7 +129,9 @@ export function createRelay({ config, version, log, onStop, lastNode = false }: 
     },
     joinTurn: createJoinQueue(config.joinsPerSecond, now).turn,
     addressLimits,
+    roomShares: createRoomShares(shareRates(config.roomFramesPerSecond, config.roomBytesPerSecond)),
     figures,
+    latency,
     now,
     fault,
     ended(session) {
@@ -169,7 +177,10 @@ export function createRelay({ config, version, log, onStop, lastNode = false }: 
     if (request.origin !== '' && !origins.has(request.origin)) {
       return refuse(403, 'Web pages of this origin may not connect here (PYCHAT_ORIGINS).')
     }
-    if (figures.connections >= config.connectionsMax) return refuse(503, 'This node is full.', 5)
+    if (figures.connections >= config.connectionsMax) {
+      bump(figures.limited, 'node-connections')
+      return refuse(503, 'This node is full.', 5)
+    }
     const address = addressLimits.resolve(request.peer, request.forwardedFor)
     const waitSeconds = addressLimits.handshake(address, now())
     if (waitSeconds !== null) return refuse(429, 'Too many connections from this address.', waitSeconds)
@@ -200,6 +211,8 @@ export function createRelay({ config, version, log, onStop, lastNode = false }: 
     health,
     metrics: createMetrics({
       figures,
+      latency,
+      connectionsMax: config.connectionsMax,
       version,
       transport: selected.kind,
       store: rooms.kind,

@@ -9,6 +9,8 @@ const relay = here('../../../apps/relay/bin/pychat-relay.js')
 /** The bench is one client that speaks for everybody: what bounds one person is out of its way. */
 const unbounded = {
   PYCHAT_FRAMES_PER_SECOND: '100000',
+  PYCHAT_ROOM_FRAMES_PER_SECOND: '1000000',
+  PYCHAT_ROOM_BYTES_PER_SECOND: '10737418240',
   PYCHAT_BYTES_PER_SECOND: '1000000000',
   PYCHAT_CONNECTIONS_MAX: '100000',
   PYCHAT_JOINS_PER_SECOND: '100000',

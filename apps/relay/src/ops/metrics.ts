@@ -1,10 +1,20 @@
 // /metrics: the relay's integers in Prometheus form, read when somebody asks. Nothing here runs on the hot path,
 // and no label ever holds a room, a session or an address.
-import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import {
+  Counter,
+  collectDefaultMetrics,
+  Gauge,
+  type Metric,
+  type MetricValueWithName,
+  Registry,
+} from 'prom-client'
 import type { Figures } from '../session/figures.ts'
+import { type Latency, latencyBuckets } from '../session/latency.ts'
 
 export type MetricsSource = {
   figures: Figures
+  latency: Latency
+  connectionsMax: number
   version: string
   transport: string
   store: string
@@ -80,6 +90,11 @@ export function createMetrics(source: MetricsSource): Metrics {
   gauge('store_available', '1 when the store of the rooms answers.', () => Number(source.storeAvailable()))
   gauge('draining', '1 while this node is stopping.', () => Number(source.draining()))
   gauge('connections', 'Open client connections.', () => figures.connections)
+  gauge(
+    'connections_limit',
+    'Connections that this node holds at most (PYCHAT_CONNECTIONS_MAX).',
+    () => source.connectionsMax,
+  )
   gauge('rooms', 'Rooms with a member on this node.', source.rooms)
   gauge('members', 'Room memberships held by this node.', source.members)
   counter('connections_opened_total', 'Client connections ever accepted.', () => figures.connectionsTotal)
@@ -124,6 +139,13 @@ export function createMetrics(source: MetricsSource): Metrics {
     'status',
     () => figures.upgradesRefused,
   )
+  counterBy(
+    'limited_total',
+    'Handshakes, joins, frames and requests refused by a limit, by limit.',
+    'limit',
+    () => figures.limited,
+  )
+  deliverySeconds(registry, source.latency)
   collectDefaultMetrics({ register: registry, prefix })
   // Gauges that prom-client names like counters, which promtool rightly minds.
   for (const name of ['handles', 'requests', 'resources']) {
@@ -131,4 +153,22 @@ export function createMetrics(source: MetricsSource): Metrics {
   }
 
   return { contentType: registry.contentType, text: () => registry.metrics() }
+}
+
+/** A histogram of numbers that were counted elsewhere; prom-client's own class counts for itself alone. */
+function deliverySeconds(registry: Registry, latency: Latency): void {
+  const name = `${prefix}delivery_seconds`
+  const help =
+    'From the arrival of a frame to its fan-out on the node it came to, measured on a sample of the frames.'
+  const get = async () => {
+    let sum = 0
+    const values: MetricValueWithName<'le'>[] = latency.counts.map((count, i) => {
+      sum += count
+      return { metricName: `${name}_bucket`, labels: { le: latencyBuckets[i] ?? '+Inf' }, value: sum }
+    })
+    values.push({ metricName: `${name}_sum`, labels: {}, value: latency.sumSeconds })
+    values.push({ metricName: `${name}_count`, labels: {}, value: sum })
+    return { name, help, type: 'histogram' as never, aggregator: 'sum' as const, values }
+  }
+  registry.registerMetric({ name, help, get } as unknown as Metric)
 }

@@ -1,19 +1,28 @@
-// Decides per peer address: is its X-Forwarded-For believed, how many sockets, handshakes and rooms it may have.
+// Decides per peer address: is its X-Forwarded-For believed, how many sockets, handshakes, joins, rooms, frames and bytes
+// it may have.
 // IPv6 counts by /64. Loopback peers are exempt (the machine's own people), unless a trusted proxy there names another
 // address. Memory is bounded: the table forgets idle addresses first and never grows past `trackedAddressesMax`.
 import { type BlockList, isIP } from 'node:net'
+import type { LimitName } from './figures.ts'
+import { Share, shareRates } from './shares.ts'
+import { rateOf, TokenBucket } from './token-bucket.ts'
 
 export type AddressLimitSettings = {
   trustedProxies: BlockList
   connectionsPerAddressMax: number
   handshakesPerAddressPerSecond: number
+  joinsPerAddressPerSecond: number
   roomsPerAddressPerMinute: number
+  framesPerAddressPerSecond: number
+  bytesPerAddressPerSecond: number
 }
 
 /** Addresses remembered at once; further new ones share one record. */
 export const trackedAddressesMax = 100_000
 const roomsWindowMs = 60_000
 const handshakeBurstSeconds = 5
+/** Who comes back joins every room: several people behind one address all at once. */
+const joinBurstSeconds = 10
 
 type AddressRecord = {
   sockets: number
@@ -22,6 +31,9 @@ type AddressRecord = {
   /** Rooms tried in the window that began at `roomsSince`. */
   rooms: Set<string> | null
   roomsSince: number
+  /** Made when they are first wanted, as the rooms are. */
+  joins: TokenBucket | null
+  share: Share | null
 }
 
 export type AddressLimits = {
@@ -34,8 +46,10 @@ export type AddressLimits = {
   handshake(address: string, now: number): number | null
   opened(address: string): void
   closed(address: string): void
-  /** Counts a room that an address tries to join. @returns null when it may, else milliseconds to wait */
-  room(address: string, room: string, now: number): number | null
+  /** Counts a join, and the room it is for. @returns null when it may, else milliseconds to wait */
+  join(address: string, room: string, now: number): number | null
+  /** What an open connection's address may send; null when it is exempt. */
+  share(address: string): Share | null
   /** Forgets idle addresses; to be called now and then. */
   sweep(now: number): void
   size(): number
@@ -95,15 +109,24 @@ export function truncateAddress(text: string): string {
     .join(':')}::/48`
 }
 
-export function createAddressLimits(settings: AddressLimitSettings): AddressLimits {
+/** @param limited told which limit refused something */
+export function createAddressLimits(
+  settings: AddressLimitSettings,
+  limited: (limit: LimitName) => void = () => {},
+): AddressLimits {
   const records = new Map<string, AddressRecord>()
   const burst = settings.handshakesPerAddressPerSecond * handshakeBurstSeconds
+  const { joinsPerAddressPerSecond: joinsPerSecond } = settings
+  const joinRate = rateOf(joinsPerSecond, joinsPerSecond * joinBurstSeconds)
+  const sending = shareRates(settings.framesPerAddressPerSecond, settings.bytesPerAddressPerSecond)
   const newRecord = (): AddressRecord => ({
     sockets: 0,
     handshakeTokens: burst,
     handshakesAt: 0,
     rooms: null,
     roomsSince: 0,
+    joins: null,
+    share: null,
   })
   /** All addresses that no longer fit share this one, so a flood of addresses limits itself. */
   const overflow = newRecord()
@@ -138,12 +161,18 @@ export function createAddressLimits(settings: AddressLimitSettings): AddressLimi
     handshake(address, now) {
       const entry = record(address)
       if (entry === null) return null
-      if (entry.sockets >= settings.connectionsPerAddressMax) return 30
+      if (entry.sockets >= settings.connectionsPerAddressMax) {
+        limited('address-connections')
+        return 30
+      }
       const elapsed = Math.max(0, now - entry.handshakesAt) / 1000
       const refilled = entry.handshakeTokens + elapsed * settings.handshakesPerAddressPerSecond
       entry.handshakeTokens = Math.min(burst, refilled)
       entry.handshakesAt = now
-      if (entry.handshakeTokens < 1) return 1
+      if (entry.handshakeTokens < 1) {
+        limited('address-handshakes')
+        return 1
+      }
       entry.handshakeTokens -= 1
       return null
     },
@@ -161,19 +190,33 @@ export function createAddressLimits(settings: AddressLimitSettings): AddressLimi
       if (entry.sockets > 0) entry.sockets -= 1
     },
 
-    room(address, room, now) {
+    join(address, room, now) {
       const entry = record(address)
       if (entry === null) return null
+      entry.joins ??= new TokenBucket(joinRate)
+      const waitMs = entry.joins.take(1, now)
+      if (waitMs > 0) {
+        limited('address-joins')
+        return waitMs
+      }
       if (entry.rooms === null || now - entry.roomsSince >= roomsWindowMs) {
         entry.rooms = new Set()
         entry.roomsSince = now
       }
       if (entry.rooms.has(room)) return null
       if (entry.rooms.size >= settings.roomsPerAddressPerMinute) {
+        limited('address-rooms')
         return Math.max(1, Math.ceil(roomsWindowMs - (now - entry.roomsSince)))
       }
       entry.rooms.add(room)
       return null
+    },
+
+    share(address) {
+      const entry = record(address)
+      if (entry === null) return null
+      entry.share ??= new Share(sending)
+      return entry.share
     },
 
     sweep(now) {

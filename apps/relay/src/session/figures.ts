@@ -1,5 +1,28 @@
 // The relay's own counts as plain integers: bumped on the hot path, read by ops when somebody asks.
-import type { CloseName, ErrorCode } from '@pychat/protocol'
+import { type CloseName, closeTable, type ErrorCode, errorTable } from '@pychat/protocol'
+
+/** Every limit that can refuse something; docs/operations.md says which setting moves it. */
+export const limitNames = [
+  'node-connections',
+  'address-connections',
+  'address-handshakes',
+  'address-joins',
+  'address-rooms',
+  'address-frames',
+  'address-bytes',
+  'room-members',
+  'room-frames',
+  'room-bytes',
+  'connection-requests',
+  'connection-rooms',
+  'connection-frames',
+  'connection-bytes',
+] as const
+export type LimitName = (typeof limitNames)[number]
+
+/** HTTP statuses that refuse a handshake. */
+const refusedStatuses = [403, 404, 429, 503] as const
+export type RefusedStatus = (typeof refusedStatuses)[number]
 
 export type Figures = {
   connections: number
@@ -14,18 +37,27 @@ export type Figures = {
   logDeliveries: number
   faults: number
   /** Joins refused by error code; they are among `refused` too. */
-  joinsRefused: Partial<Record<ErrorCode, number>>
+  joinsRefused: Record<ErrorCode, number>
   /** Charters that members put into force, as "taken" or by error code. */
   charters: Partial<Record<ErrorCode | 'taken', number>>
   /** Members of this node put out of their rooms. */
-  expelled: Partial<Record<'kicked' | 'banned', number>>
+  expelled: Record<'kicked' | 'banned', number>
   /** Refused requests and frames by error code. */
-  refused: Partial<Record<ErrorCode, number>>
+  refused: Record<ErrorCode, number>
   /** Connections that the relay closed, by reason. */
-  closed: Partial<Record<CloseName, number>>
+  closed: Record<CloseName, number>
   /** Handshakes refused, by HTTP status. */
-  upgradesRefused: Partial<Record<number, number>>
+  upgradesRefused: Record<RefusedStatus, number>
+  /** What was refused by a limit: handshakes, joins, frames, requests. */
+  limited: Record<LimitName, number>
 }
+
+/** Every label from the start: a counter that begins with its first event never shows that one to an alert. */
+function zeros<const K extends string | number>(keys: readonly K[]): Record<K, number> {
+  return Object.fromEntries(keys.map((key) => [key, 0])) as Record<K, number>
+}
+
+const errorCodes = Object.keys(errorTable) as ErrorCode[]
 
 export function createFigures(): Figures {
   return {
@@ -39,12 +71,13 @@ export function createFigures(): Figures {
     logPages: 0,
     logDeliveries: 0,
     faults: 0,
-    joinsRefused: {},
-    charters: {},
-    expelled: {},
-    refused: {},
-    closed: {},
-    upgradesRefused: {},
+    joinsRefused: zeros(errorCodes),
+    charters: { taken: 0 },
+    expelled: zeros(['kicked', 'banned']),
+    refused: zeros(errorCodes),
+    closed: zeros(Object.keys(closeTable) as CloseName[]),
+    upgradesRefused: zeros(refusedStatuses),
+    limited: zeros(limitNames),
   }
 }
 

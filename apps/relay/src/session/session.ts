@@ -31,7 +31,9 @@ import type { Socket, SocketHandler } from '../transport/transport.ts'
 import { verifier } from '../verifier.ts'
 import type { AddressLimits } from './address-limits.ts'
 import { type Act, Budget, type Rates } from './budget.ts'
-import { bump, type Figures } from './figures.ts'
+import { bump, type Figures, type LimitName } from './figures.ts'
+import type { Latency } from './latency.ts'
+import type { RoomShares, Share } from './shares.ts'
 
 export type SessionSettings = {
   rates: Rates
@@ -46,7 +48,9 @@ export type SessionContext = {
   rooms: Rooms
   settings: SessionSettings
   addressLimits: AddressLimits
+  roomShares: RoomShares
   figures: Figures
+  latency: Latency
   /** Milliseconds on a monotonic clock. */
   now(): number
   available(): boolean
@@ -70,6 +74,8 @@ type Joined = {
   session: SessionId
   /** Null while the join is under way. */
   membership: Membership | null
+  /** What all members on this node may send to the room; held together with the membership. */
+  share: Share | null
   pending: PendingJoin | null
   /** Publishes without an answer yet, and the end of their chain: answers keep the order of the frames. */
   inFlight: number
@@ -101,6 +107,8 @@ export class Session implements SocketHandler {
   readonly #context: SessionContext
   /** Made when the first message comes: most connections are idle, and there are many. */
   #budget: Budget | null = null
+  /** What all connections of its address may send; null when the address is exempt, or before the first message. */
+  #addressShare: Share | null = null
   #badMessages = 0
   #pendingRequests = 0
   #joined: readonly Joined[] = none
@@ -141,15 +149,27 @@ export class Session implements SocketHandler {
     }
     const now = this.#context.now()
     const budget = this.#spend()
+    let limit: LimitName = 'connection-frames'
     let waitMs = budget.frames.take(1, now)
     if (waitMs === 0) {
       waitMs = budget.bytes.take(frame.length, now)
-      if (waitMs > 0) budget.frames.refund(1)
+      if (waitMs > 0) {
+        budget.frames.refund(1)
+        limit = 'connection-bytes'
+      }
     }
     if (waitMs > 0) {
+      bump(figures.limited, limit)
       if (this.#strike()) this.#nack(entry.room, entry.session, counter, 'too-fast', { retryMs: waitMs })
       return
     }
+    waitMs = this.#takeShares(entry, frame.length, now)
+    if (waitMs > 0) {
+      // Others use it up with this connection, which is not closed for that.
+      this.#nack(entry.room, entry.session, counter, 'too-fast', { retryMs: waitMs })
+      return
+    }
+    this.#context.latency.came(frame, now)
     const result = this.#context.rooms.publish(membership, counter, frame)
     if (!(result instanceof Promise) && entry.tail === null) {
       this.#published(entry, membership, counter, result)
@@ -190,6 +210,7 @@ export class Session implements SocketHandler {
     const now = this.#context.now()
     const waitMs = this.#spend().controls.take(1, now)
     if (waitMs > 0) {
+      bump(this.#context.figures.limited, 'connection-requests')
       if (this.#strike()) this.#refuse(message.id, 'too-fast', waitMs)
       return
     }
@@ -235,6 +256,7 @@ export class Session implements SocketHandler {
     for (const entry of this.#joined) {
       if (entry.pending !== null) this.#context.joinSettled(this, entry.room)
       if (entry.membership !== null) this.#release(entry.membership, 'lost')
+      this.#endShare(entry)
     }
     this.#joined = none
     this.#former = none
@@ -321,7 +343,7 @@ export class Session implements SocketHandler {
       if (entry.session === session) return this.#refuseJoin(id, 'session-taken')
     }
     if (this.#joined.length >= limits.roomsPerConnectionMax) return this.#refuseJoin(id, 'too-many-rooms')
-    const waitMs = this.#context.addressLimits.room(this.socket.address, room, this.#context.now())
+    const waitMs = this.#context.addressLimits.join(this.socket.address, room, this.#context.now())
     if (waitMs !== null) return this.#refuseJoin(id, 'too-fast', waitMs)
     const pending: PendingJoin = {
       held: [],
@@ -334,6 +356,7 @@ export class Session implements SocketHandler {
       room,
       session,
       membership: null,
+      share: null,
       pending,
       inFlight: 0,
       tail: null,
@@ -402,6 +425,7 @@ export class Session implements SocketHandler {
     }
     figures.joins += 1
     entry.membership = membership
+    entry.share = this.#context.roomShares.enter(room)
     this.#former = this.#former.filter((former) => former.session !== session)
     this.#context.held(this, membership)
     if (pending.replacedGeneration >= membership.generation) this.end('replaced')
@@ -571,11 +595,33 @@ export class Session implements SocketHandler {
   /** Forgets a membership on this side. */
   #drop(entry: Joined): void {
     this.#joined = this.#joined.filter((each) => each !== entry)
+    this.#endShare(entry)
     if (!this.open()) return
     if (entry.membership !== null) {
       this.socket.unsubscribe(entry.room)
       this.#former = [...this.#former.slice(1 - limits.roomsPerConnectionMax), entry]
     }
+  }
+
+  /** Takes a frame from what the address and the room have together. @returns 0, else milliseconds to wait */
+  #takeShares(entry: Joined, bytes: number, now: number): number {
+    const { limited } = this.#context.figures
+    const ofAddress = this.#addressShare === null ? 0 : this.#addressShare.take(bytes, now)
+    if (ofAddress !== 0) {
+      bump(limited, ofAddress > 0 ? 'address-frames' : 'address-bytes')
+      return Math.abs(ofAddress)
+    }
+    const ofRoom = entry.share === null ? 0 : entry.share.take(bytes, now)
+    if (ofRoom === 0) return 0
+    bump(limited, ofRoom > 0 ? 'room-frames' : 'room-bytes')
+    this.#addressShare?.refund(bytes)
+    return Math.abs(ofRoom)
+  }
+
+  #endShare(entry: Joined): void {
+    if (entry.share === null) return
+    entry.share = null
+    this.#context.roomShares.leave(entry.room)
   }
 
   #release(membership: Membership, why: 'left' | 'lost'): void {
@@ -593,7 +639,10 @@ export class Session implements SocketHandler {
   }
 
   #refuseJoin(id: number, code: ErrorCode, retryMs?: number): void {
-    bump(this.#context.figures.joinsRefused, code)
+    const { joinsRefused, limited } = this.#context.figures
+    bump(joinsRefused, code)
+    if (code === 'room-full') bump(limited, 'room-members')
+    if (code === 'too-many-rooms') bump(limited, 'connection-rooms')
     this.#refuse(id, code, retryMs)
   }
 
@@ -620,7 +669,10 @@ export class Session implements SocketHandler {
   }
 
   #spend(): Budget {
-    this.#budget ??= new Budget(this.#context.settings.rates)
+    if (this.#budget === null) {
+      this.#budget = new Budget(this.#context.settings.rates)
+      this.#addressShare = this.#context.addressLimits.share(this.socket.address)
+    }
     return this.#budget
   }
 

@@ -22,6 +22,7 @@ import { createMetrics } from '../../src/ops/metrics.ts'
 import { createOpsServer, type OpsServer } from '../../src/ops/server.ts'
 import { type Rooms, StoreError } from '../../src/rooms/rooms.ts'
 import { createFigures } from '../../src/session/figures.ts'
+import { createLatency } from '../../src/session/latency.ts'
 
 const token = 'a-token-of-twenty-characters'
 const roomA = 'a'.repeat(32) as RoomId
@@ -54,6 +55,7 @@ describe('the ops port', () => {
   const drained: unknown[] = []
   const health = createHealth(() => now)
   const figures = createFigures()
+  const latency = createLatency(1)
   const faults: unknown[] = []
 
   const cluster: Cluster = {
@@ -109,6 +111,8 @@ describe('the ops port', () => {
       health,
       metrics: createMetrics({
         figures,
+        latency,
+        connectionsMax: 1000,
         version: '0.1.0',
         transport: 'uws',
         store: 'redis',
@@ -162,6 +166,23 @@ describe('the ops port', () => {
     const names = [...text.matchAll(/^([a-z_0-9]+)[{ ]/gm)].map((match) => match[1])
     for (const name of names) expect(name).toMatch(/^pychat_relay_/)
     expect(text).not.toContain(roomA)
+    expect(text).toContain('pychat_relay_connections_limit 1000')
+    for (const zero of [
+      'closes_total{reason="slowReader"}',
+      'handshakes_refused_total{status="429"}',
+      'limited_total{limit="address-joins"}',
+      'delivery_seconds_bucket{le="+Inf"}',
+    ]) {
+      expect(text).toContain(`pychat_relay_${zero} 0\n`)
+    }
+    const sent = Buffer.alloc(300)
+    latency.came(sent, 0)
+    latency.goes(Buffer.concat([Buffer.alloc(42), sent]), () => 3)
+    const after = await (await fetch(`${url}/metrics`)).text()
+    expect(after).toMatch(/delivery_seconds_bucket\{le="0.0025"\} 0\n.*le="0.005"\} 1\n/)
+    expect(after).toContain('pychat_relay_delivery_seconds_bucket{le="+Inf"} 1\n')
+    expect(after).toContain('pychat_relay_delivery_seconds_sum 0.003\n')
+    expect(after).toContain('pychat_relay_delivery_seconds_count 1\n')
   })
 
   const promtool = spawnSync('promtool', ['--version']).status === 0

@@ -18,7 +18,10 @@ function limitsWith(trusted: string[] = []) {
     trustedProxies,
     connectionsPerAddressMax: 3,
     handshakesPerAddressPerSecond: 2,
+    joinsPerAddressPerSecond: 10,
     roomsPerAddressPerMinute: 4,
+    framesPerAddressPerSecond: 20,
+    bytesPerAddressPerSecond: 65_536,
   })
 }
 
@@ -78,10 +81,25 @@ describe('what one address may do', () => {
 
   test('distinct rooms are bounded in a minute, the same room is free', () => {
     const limits = limitsWith()
-    for (const room of ['a', 'b', 'c', 'd', 'a', 'b']) expect(limits.room('192.0.2.1', room, 5000)).toBeNull()
-    expect(limits.room('192.0.2.1', 'e', 15_000)).toBe(50_000)
-    expect(limits.room('192.0.2.1', 'd', 15_000)).toBeNull()
-    expect(limits.room('192.0.2.1', 'e', 65_000)).toBeNull()
+    for (const room of ['a', 'b', 'c', 'd', 'a', 'b']) expect(limits.join('192.0.2.1', room, 5000)).toBeNull()
+    expect(limits.join('192.0.2.1', 'e', 15_000)).toBe(50_000)
+    expect(limits.join('192.0.2.1', 'd', 15_000)).toBeNull()
+    expect(limits.join('192.0.2.1', 'e', 65_000)).toBeNull()
+  })
+
+  test('joins have a burst and come back with time, whatever the room', () => {
+    const limits = limitsWith()
+    for (let i = 0; i < 100; i += 1) expect(limits.join('192.0.2.1', 'a', 5000)).toBeNull()
+    expect(limits.join('192.0.2.1', 'a', 5000)).toBe(100)
+    expect(limits.join('192.0.2.2', 'a', 5000)).toBeNull()
+    expect(limits.join('192.0.2.1', 'a', 5100)).toBeNull()
+  })
+
+  test('its connections share one bucket, loopback has none', () => {
+    const limits = limitsWith()
+    expect(limits.share('2001:db8::1')).toBe(limits.share('2001:db8::2'))
+    expect(limits.share('192.0.2.1')).not.toBe(limits.share('192.0.2.2'))
+    expect(limits.share('127.0.0.1')).toBeNull()
   })
 
   test('one IPv6 network cannot multiply itself', () => {
@@ -95,7 +113,7 @@ describe('what one address may do', () => {
     for (let i = 0; i < 100; i += 1) {
       limits.opened('127.0.0.1')
       expect(limits.handshake('127.0.0.1', 0)).toBeNull()
-      expect(limits.room('::1', `room ${i}`, 0)).toBeNull()
+      expect(limits.join('::1', `room ${i}`, 0)).toBeNull()
     }
     const address = limits.resolve('127.0.0.1', '192.0.2.9')
     for (let i = 0; i < 10; i += 1) limits.handshake(address, 0)

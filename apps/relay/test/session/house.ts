@@ -6,8 +6,10 @@ import type { QuietBounds, Rooms, RoomsEvents } from '../../src/rooms/rooms.ts'
 import { createAddressLimits } from '../../src/session/address-limits.ts'
 import { createRates } from '../../src/session/budget.ts'
 import { createFigures } from '../../src/session/figures.ts'
+import { createLatency } from '../../src/session/latency.ts'
 import { createRegistry } from '../../src/session/registry.ts'
 import type { Session } from '../../src/session/session.ts'
+import { createRoomShares, type ShareRates, shareRates } from '../../src/session/shares.ts'
 import type { Socket } from '../../src/transport/transport.ts'
 import { nodeOptionsDefault } from '../rooms/contract.ts'
 
@@ -32,6 +34,8 @@ export function house(
     joinTurn?: () => Promise<void>
     bufferedBytes?: number
     quiet?: QuietBounds
+    roomShare?: ShareRates
+    addressFramesPerSecond?: number
   } = {},
 ) {
   let now = 1_000_000
@@ -61,6 +65,7 @@ export function house(
   )
   const rooms = change(memory, events)
   const figures = createFigures()
+  const roomShares = createRoomShares(more.roomShare ?? shareRates(10_000, 100_000_000))
   const registry = createRegistry({
     rooms,
     settings: {
@@ -73,9 +78,14 @@ export function house(
       trustedProxies: new BlockList(),
       connectionsPerAddressMax: 10,
       handshakesPerAddressPerSecond: 10,
+      joinsPerAddressPerSecond: 100,
       roomsPerAddressPerMinute: 150,
+      framesPerAddressPerSecond: more.addressFramesPerSecond ?? 10_000,
+      bytesPerAddressPerSecond: 100_000_000,
     }),
+    roomShares,
     figures,
+    latency: createLatency(),
     now: () => now,
     fault: (error) => faults.push(error),
     ended: () => {},
@@ -133,6 +143,7 @@ export function house(
     registry,
     faults,
     figures,
+    roomShares,
     events,
     rooms,
     pass: (ms: number) => {
