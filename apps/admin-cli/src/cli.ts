@@ -1,9 +1,9 @@
 // What every command is given: the admin API it asks, how its reply is printed, how it asks before it acts, and the exit
 // code. commands/ holds one file for each command or small family of them.
-import { type NodesAsked, opsPortDefault } from '@pychat/protocol'
+import type { NodesAsked } from '@pychat/protocol'
 import { type Api, createApi } from './api.ts'
 import { exitCodes, type Ports, UsageError } from './ports.ts'
-import { findToken } from './token.ts'
+import { findTarget } from './target.ts'
 
 /** Options of a command that changes something. */
 export type ActingOptions = { yes?: boolean; dryRun?: boolean }
@@ -37,7 +37,8 @@ export type Cli = {
 
 export type RunningCli = Cli & { code(): number }
 
-export function createCli(ports: Ports): RunningCli {
+/** @param context what --context says, once the command line is read */
+export function createCli(ports: Ports, context: () => string | undefined = () => undefined): RunningCli {
   let code: number = exitCodes.ok
   const cli: RunningCli = {
     ports,
@@ -45,7 +46,10 @@ export function createCli(ports: Ports): RunningCli {
     end(given) {
       code = given
     },
-    api: () => openApi(ports),
+    api() {
+      const { url, token } = findTarget(ports, context())
+      return createApi(url.href, token)
+    },
     print(reply, json, show) {
       ports.out(json ? `${JSON.stringify(reply)}\n` : show())
       const { asked, answered } = reply.nodes
@@ -71,25 +75,4 @@ export function createCli(ports: Ports): RunningCli {
     },
   }
   return cli
-}
-
-function openApi(ports: Ports): Api {
-  const { env, platform, home, read } = ports
-  const given = env['PYCHAT_ADMIN_URL'] || `http://127.0.0.1:${opsPortDefault}`
-  const url = URL.canParse(given) ? new URL(given) : null
-  if (url === null || !/^https?:$/.test(url.protocol)) {
-    throw new UsageError(`PYCHAT_ADMIN_URL has to be like http://127.0.0.1:${opsPortDefault}.`)
-  }
-  let token: string | null
-  try {
-    token = findToken(env, url, platform, home, read)
-  } catch (error) {
-    throw new UsageError(error instanceof Error ? error.message : 'The token file cannot be read.')
-  }
-  if (token !== null && !/^[\x21-\x7e]{1,256}$/.test(token)) {
-    throw new UsageError(
-      'The admin token has characters that no token has; check PYCHAT_ADMIN_TOKEN or its file.',
-    )
-  }
-  return createApi(url.href, token)
 }

@@ -3,6 +3,8 @@ import { opsPortDefault } from '@pychat/protocol'
 import { Command, CommanderError } from 'commander'
 import { ApiError } from './api.ts'
 import { type Cli, createCli } from './cli.ts'
+import { addCompletion } from './commands/completion.ts'
+import { addContexts } from './commands/contexts.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addReads } from './commands/reads.ts'
 import { addStopping } from './commands/stopping.ts'
@@ -21,17 +23,26 @@ Examples:
 Environment:
   PYCHAT_ADMIN_URL         ops address of any node (http://127.0.0.1:${opsPortDefault})
   PYCHAT_ADMIN_TOKEN       its admin token, or PYCHAT_ADMIN_TOKEN_FILE; not needed on the relay's own machine
+  A context ("pychat-admin contexts") saves both.
 
 Exit codes: 0 ok, 1 doctor found something wrong, 2 usage, 4 token missing or wrong, 6 some nodes did not answer, 7 unreachable, 130 Ctrl-C.`
 
 /** The command table: each adds its commands to the program. */
-const families: readonly ((program: Command, cli: Cli) => void)[] = [addReads, addStopping, addDoctor]
+const families: readonly ((program: Command, cli: Cli) => void)[] = [
+  addReads,
+  addStopping,
+  addDoctor,
+  addContexts,
+  addCompletion,
+]
 
 /** Runs one command line. @param args without node and script  @returns the exit code */
 export async function run(args: readonly string[], ports: Ports): Promise<number> {
-  const cli = createCli(ports)
   const program = new Command('pychat-admin')
+  const cli = createCli(ports, () => program.opts<{ context?: string }>().context)
+  program
     .description('Looks after a PyChat cluster through the admin API of any of its nodes.')
+    .option('--context <name>', 'ask this named cluster ("pychat-admin contexts" lists them)')
     .version(ports.version)
     .addHelpText('after', examples)
     .showHelpAfterError('(--help shows how)')

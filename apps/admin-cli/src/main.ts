@@ -1,12 +1,20 @@
 // The program pychat-admin: gives commands.ts the real world and ends with its exit code.
-import { readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
+import { dirname } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { setTimeout } from 'node:timers/promises'
 import { run } from './commands.ts'
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
   version: string
+}
+
+function write(path: string, text: string): void {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+  const next = `${path}.${process.pid}.new`
+  writeFileSync(next, text, { mode: 0o600 })
+  renameSync(next, path)
 }
 
 async function confirm(question: string): Promise<boolean> {
@@ -24,6 +32,7 @@ process.exitCode = await run(process.argv.slice(2), {
   home: homedir(),
   version,
   read: (path) => readFileSync(path, 'utf8'),
+  write,
   out: (text) => process.stdout.write(text),
   err: (text) => process.stderr.write(text),
   columns: () =>

@@ -18,6 +18,8 @@ export type Ports = {
   home: string
   version: string
   read: ReadFile
+  /** Writes a file that only its owner can read, in one step, with the folders above it. @throws what the system says */
+  write(path: string, text: string): void
   out(text: string): void
   err(text: string): void
   /** Columns of the terminal that `err` writes to, for a line that is redrawn in place; null where none can be. */

@@ -90,6 +90,7 @@ function run(node: string = target, options: Partial<DrainOptions> = {}): Promis
     home: '/home/x',
     version: '0',
     read: () => '',
+    write() {},
     out: (text) => {
       out += text
     },

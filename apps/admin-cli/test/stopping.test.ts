@@ -24,6 +24,7 @@ async function atTerminal(args: string[], env: Record<string, string>, answer: b
     home: '/nowhere',
     version: '0',
     read: () => '',
+    write() {},
     out: (text) => {
       said.out += text
     },
