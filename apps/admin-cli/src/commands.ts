@@ -8,6 +8,7 @@ import { addContexts } from './commands/contexts.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addReads } from './commands/reads.ts'
 import { addStopping } from './commands/stopping.ts'
+import { addTop } from './commands/top.ts'
 import { exitCodes, type Ports, UsageError } from './ports.ts'
 import { clean } from './table.ts'
 
@@ -17,6 +18,7 @@ Examples:
   pychat-admin users abcd-efgh             who is in a room (sessions; names are sealed)
   pychat-admin stats --json | jq .users    one number for a script
   pychat-admin drain 1a2b --within 2m      empty a node, then end it; its clients move to the others
+  pychat-admin top                         nodes and busiest rooms, live
   pychat-admin doctor --url wss://chat.example.org
   pychat-admin shutdown --node 1a2b3c4d5e6f7081 --yes
 
@@ -32,6 +34,7 @@ const families: readonly ((program: Command, cli: Cli) => void)[] = [
   addReads,
   addStopping,
   addDoctor,
+  addTop,
   addContexts,
   addCompletion,
 ]

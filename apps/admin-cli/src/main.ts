@@ -5,6 +5,7 @@ import { dirname } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { setTimeout } from 'node:timers/promises'
 import { run } from './commands.ts'
+import { openScreen } from './top/screen.ts'
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
   version: string
@@ -26,6 +27,9 @@ async function confirm(question: string): Promise<boolean> {
   return answer.trim().toLowerCase() === 'yes'
 }
 
+const { stdin, stdout } = process
+const hasScreen = stdin.isTTY === true && stdout.isTTY === true && process.env['TERM'] !== 'dumb'
+
 process.exitCode = await run(process.argv.slice(2), {
   env: process.env,
   platform: process.platform,
@@ -44,5 +48,6 @@ process.exitCode = await run(process.argv.slice(2), {
     process.once('SIGINT', () => controller.abort())
     return controller.signal
   },
+  openScreen: hasScreen ? () => openScreen(stdin, stdout) : null,
   confirm: process.stdin.isTTY === true ? confirm : null,
 })

@@ -1,5 +1,6 @@
 // What the commands need of the world, and what they give back to it: the terminal, the environment, the exit codes.
 import type { ReadFile } from './token.ts'
+import type { Screen } from './top/screen.ts'
 
 export const exitCodes = {
   ok: 0,
@@ -29,6 +30,8 @@ export type Ports = {
   pause(ms: number, signal: AbortSignal): Promise<void>
   /** From now on Ctrl-C aborts this signal and does not end the program; a second one does. */
   interrupt(): AbortSignal
+  /** Takes the whole terminal until it is closed; null where there is none. */
+  openScreen: (() => Screen) | null
   /** Asks the person; null when there is no terminal to ask at. */
   confirm: ((question: string) => Promise<boolean>) | null
 }

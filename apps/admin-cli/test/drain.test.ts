@@ -102,6 +102,7 @@ function run(node: string = target, options: Partial<DrainOptions> = {}): Promis
     async pause(ms) {
       at += ms
     },
+    openScreen: null,
     interrupt: () => controller.signal,
     confirm,
   }

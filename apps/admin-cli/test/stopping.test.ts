@@ -34,6 +34,7 @@ async function atTerminal(args: string[], env: Record<string, string>, answer: b
     columns: () => null,
     now: Date.now,
     pause: async () => {},
+    openScreen: null,
     interrupt: () => new AbortController().signal,
     confirm: async (question) => {
       said.questions.push(question)
