@@ -1,11 +1,18 @@
 // Asks a relay's admin API over HTTP and believes nothing that its schemas do not: every reply is checked and small.
 import {
+  type AnnounceRequest,
   adminErrorSchema,
   adminNodeHeader,
   adminRoutes,
+  announceReplySchema,
+  type BanRequest,
+  banReplySchema,
+  bansReplySchema,
   type DrainRequest,
   diagnosisReplySchema,
   drainReplySchema,
+  type KickRequest,
+  kickReplySchema,
   loadReplySchema,
   type NodeId,
   nodeIdSchema,
@@ -14,6 +21,8 @@ import {
   serversReplySchema,
   shutdownReplySchema,
   statsReplySchema,
+  type UnbanRequest,
+  unbanReplySchema,
   usersReplySchema,
 } from '@pychat/protocol'
 
@@ -26,6 +35,11 @@ const schemas = {
   diagnosis: diagnosisReplySchema,
   shutdown: shutdownReplySchema,
   drain: drainReplySchema,
+  bans: bansReplySchema,
+  ban: banReplySchema,
+  unban: unbanReplySchema,
+  kick: kickReplySchema,
+  announce: announceReplySchema,
 } as const
 
 export type Question = keyof typeof schemas
@@ -52,7 +66,7 @@ const timeoutMs = 10_000
 
 type More = {
   room?: string
-  body?: DrainRequest | ShutdownRequest
+  body?: DrainRequest | ShutdownRequest | BanRequest | UnbanRequest | KickRequest | AnnounceRequest
   timeoutMs?: number
   /** Gives up at once, as if nobody answered. */
   signal?: AbortSignal

@@ -3,6 +3,7 @@ import { opsPortDefault } from '@pychat/protocol'
 import { Command, CommanderError } from 'commander'
 import { ApiError } from './api.ts'
 import { type Cli, createCli } from './cli.ts'
+import { addBans } from './commands/bans.ts'
 import { addCompletion } from './commands/completion.ts'
 import { addContexts } from './commands/contexts.ts'
 import { addDoctor } from './commands/doctor.ts'
@@ -17,6 +18,7 @@ Examples:
   pychat-admin servers                     rooms in use, busiest first
   pychat-admin users abcd-efgh             who is in a room (sessions; names are sealed)
   pychat-admin stats --json | jq .users    one number for a script
+  pychat-admin ban address 203.0.113.7 --for 1h --reason spam
   pychat-admin drain 1a2b --within 2m      empty a node, then end it; its clients move to the others
   pychat-admin top                         nodes and busiest rooms, live
   pychat-admin doctor --url wss://chat.example.org
@@ -32,6 +34,7 @@ Exit codes: 0 ok, 1 doctor found something wrong, 2 usage, 4 token missing or wr
 /** The command table: each adds its commands to the program. */
 const families: readonly ((program: Command, cli: Cli) => void)[] = [
   addReads,
+  addBans,
   addStopping,
   addDoctor,
   addTop,

@@ -1,6 +1,6 @@
 // The ws package as the engine's socket, and connection errors as sentences for people.
 import type { ClientSocket, SocketHandlers } from '@pychat/client-engine'
-import { limits } from '@pychat/protocol'
+import { closeHeader, limits } from '@pychat/protocol'
 import WebSocket from 'ws'
 import { isLocalHost } from './settings.ts'
 
@@ -9,6 +9,7 @@ const closeTimeoutMs = 2000
 
 export function openSocket(url: string, handlers: SocketHandlers): ClientSocket {
   let sentence = ''
+  let refusedWith: number | null = null
   const socket = new WebSocket(url, {
     perMessageDeflate: false,
     handshakeTimeout: handshakeTimeoutMs,
@@ -22,9 +23,16 @@ export function openSocket(url: string, handlers: SocketHandlers): ClientSocket 
     else handlers.text(data.toString('utf8'))
   })
   socket.on('error', (error) => {
-    sentence = errorSentence(error, url)
+    sentence ||= errorSentence(error, url)
   })
-  socket.on('close', (code, reason) => handlers.closed(code, sentence || reason.toString('utf8')))
+  socket.on('unexpected-response', (_request, response) => {
+    sentence = errorSentence(new Error(`Unexpected server response: ${response.statusCode}`), url)
+    refusedWith = closeCodeOf(response.headers[closeHeader.toLowerCase()])
+    socket.terminate()
+  })
+  socket.on('close', (code, reason) =>
+    handlers.closed(refusedWith ?? code, sentence || reason.toString('utf8')),
+  )
   return {
     sendText(text) {
       if (socket.readyState === WebSocket.OPEN) socket.send(text)
@@ -38,6 +46,11 @@ export function openSocket(url: string, handlers: SocketHandlers): ClientSocket 
       setTimeout(() => socket.terminate(), closeTimeoutMs).unref()
     },
   }
+}
+
+/** What a refused handshake stands for, where the relay says so; null for anything else. */
+function closeCodeOf(header: string | string[] | undefined): number | null {
+  return typeof header === 'string' && /^4[0-9]{3}$/.test(header) ? Number(header) : null
 }
 
 const certificateCodes = new Set([

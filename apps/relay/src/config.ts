@@ -193,7 +193,7 @@ const settings = {
     ...path,
     default: null,
     defaultWords: '$XDG_STATE_HOME/pychat, else ~/.local/state/pychat',
-    sentence: 'Folder of the token file.',
+    sentence: 'Folder of the token file, and of the bans of a node without Redis.',
   }),
   origins: row({
     env: 'PYCHAT_ORIGINS',

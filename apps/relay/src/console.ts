@@ -2,11 +2,16 @@
 // short form; nothing a client sent is ever printed.
 import { createInterface } from 'node:readline'
 import type { NodesReply, ServersReply, StatsReply, UsersReply } from '@pychat/protocol'
-import { type AdminContext, AdminError, adminCommands } from './ops/admin-commands.ts'
+import { runBanLine } from './console-bans.ts'
+import { adminCommands } from './ops/admin-commands.ts'
+import { type AdminContext, AdminError } from './ops/admin-context.ts'
+import { banCommands } from './ops/ban-commands.ts'
 
 export type RelayConsole = { close(): void }
 
-const names = ['servers', 'stats', 'users', 'nodes'] as const
+const readNames = ['servers', 'stats', 'users', 'nodes'] as const
+const banNames = Object.keys(banCommands) as (keyof typeof banCommands)[]
+const names = [...readNames, ...banNames]
 
 export function consoleHelp(): string {
   const rows: [string, string][] = names.map((name) => [
@@ -14,7 +19,7 @@ export function consoleHelp(): string {
     adminCommands[name].help,
   ])
   rows.push(['/help', 'this'], ['/exit', 'stop this relay'])
-  return rows.map(([usage, help]) => `  ${usage.padEnd(14)}${help}\n`).join('')
+  return rows.map(([usage, help]) => `  ${usage.padEnd(usage.length < 14 ? 14 : 44)}${help}\n`).join('')
 }
 
 /**
@@ -28,10 +33,10 @@ export async function runConsoleLine(context: AdminContext, line: string): Promi
   if (word === '/exit' || word === '/quit') return null
   const name = names.find((each) => `/${each}` === word)
   if (name === undefined) return 'Unknown command; /help lists them.\n'
-  if (args.length !== adminCommands[name].args.length) {
-    return `Usage: ${[word, ...adminCommands[name].args].join(' ')}\n`
-  }
+  const usage = `Usage: ${[word, ...adminCommands[name].args].join(' ')}\n`
   try {
+    if (isBanName(name)) return (await runBanLine(context, name, args)) ?? usage
+    if (args.length !== adminCommands[name].args.length) return usage
     switch (name) {
       case 'servers':
         return showServers(await adminCommands.servers.run(context))
@@ -46,6 +51,8 @@ export async function runConsoleLine(context: AdminContext, line: string): Promi
     return error instanceof AdminError ? `${error.message}\n` : 'The cluster cannot be asked right now.\n'
   }
 }
+
+const isBanName = (name: (typeof names)[number]): name is keyof typeof banCommands => name in banCommands
 
 const asked = ({ nodes }: { nodes: { asked: number; answered: number } }): string =>
   nodes.answered === nodes.asked ? '' : `Only ${nodes.answered} of ${nodes.asked} nodes answered.\n`

@@ -1,13 +1,17 @@
 // Wires one relay node together: transport, sessions, rooms, cluster and ops; starts it and drains it in order.
 // It decides who may connect at all; everything finer belongs to the parts.
 import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import type { AdminNode, NodeLoad, RedisDiagnosis } from '@pychat/protocol'
-import { limits } from '@pychat/protocol'
+import { type AdminNode, closeTable, limits, type NodeLoad, type RedisDiagnosis } from '@pychat/protocol'
+import { countByKind } from './bans/ban-list.ts'
+import { createMatcher } from './bans/ban-matcher.ts'
+import { bansFileName, createFileBanStore } from './bans/bans.file.ts'
+import { type BanStore, type Bans, createBans } from './bans/bans.ts'
 import { createMemoryCluster } from './cluster/cluster.memory.ts'
 import type { Cluster } from './cluster/cluster.ts'
 import type { RelayConfig } from './config.ts'
-import type { AdminContext } from './ops/admin-commands.ts'
+import type { AdminContext } from './ops/admin-context.ts'
 import { type AdminToken, readAdminTokenFile, settleAdminToken } from './ops/admin-token.ts'
 import { createDiagnosis } from './ops/diagnosis.ts'
 import { createDrain, type DrainTimes, drainOver, drainWithin } from './ops/drain.ts'
@@ -118,7 +122,11 @@ export function createRelay({ config, version, log, onStop, lastNode = false }: 
     },
   }
 
-  const { rooms, cluster, diagnose: diagnoseStore } = openStore(config, roomsEvents)
+  const { rooms, cluster, banStore, diagnose: diagnoseStore } = openStore(config, roomsEvents, !lastNode)
+  const bans: Bans = createBans(banStore, Date.now, () => {
+    const met = registry.meet(bans, true)
+    if (met > 0) log.info('Bans ended connections or memberships.', { count: met })
+  })
 
   const registry = createRegistry({
     rooms,
@@ -130,6 +138,7 @@ export function createRelay({ config, version, log, onStop, lastNode = false }: 
     joinTurn: createJoinQueue(config.joinsPerSecond, now).turn,
     addressLimits,
     roomShares: createRoomShares(shareRates(config.roomFramesPerSecond, config.roomBytesPerSecond)),
+    bans,
     figures,
     latency,
     now,
@@ -182,6 +191,11 @@ export function createRelay({ config, version, log, onStop, lastNode = false }: 
       return refuse(503, 'This node is full.', 5)
     }
     const address = addressLimits.resolve(request.peer, request.forwardedFor)
+    if (bans.address(address)) {
+      bump(figures.banRefusals, 'address')
+      const { code, sentence } = closeTable.addressBanned
+      return { ...refuse(403, sentence), closeCode: code }
+    }
     const waitSeconds = addressLimits.handshake(address, now())
     if (waitSeconds !== null) return refuse(429, 'Too many connections from this address.', waitSeconds)
     return { accept: true, address }
@@ -205,7 +219,7 @@ export function createRelay({ config, version, log, onStop, lastNode = false }: 
     loopLagMs,
     redis: diagnoseStore,
   })
-  const admin: AdminContext = { cluster, rooms, diagnose }
+  const admin: AdminContext = { cluster, rooms, bans, diagnose, now: Date.now }
   const ops = createOpsServer({
     listen: config.opsListen,
     health,
@@ -221,6 +235,7 @@ export function createRelay({ config, version, log, onStop, lastNode = false }: 
       ready: () => health.unready() === null,
       storeAvailable: health.storeAvailable,
       draining: () => health.state() === 'draining',
+      bans: () => countByKind(bans.list()),
     }),
     admin,
     token: () => adminToken?.token ?? null,
@@ -263,6 +278,8 @@ export function createRelay({ config, version, log, onStop, lastNode = false }: 
       config.adminTokenFile === null ? config.adminToken : readAdminTokenFile(config.adminTokenFile)
     try {
       await rooms.start()
+      // Before anybody is let in.
+      await bans.start()
       await cluster.start({
         node: describeNode,
         rooms: () => [...rooms.local()].map(([room, users]) => ({ room, users })),
@@ -278,6 +295,10 @@ export function createRelay({ config, version, log, onStop, lastNode = false }: 
           setTimeout(onStop, answerMs, drainWithin(withinMs - answerMs))
           return 'draining'
         },
+        bans: () => bans.version(),
+        met: (ban) => registry.meet(createMatcher([ban]), false),
+        kick: ({ room, session, dryRun }) => registry.remove(room, session, !dryRun),
+        announce: ({ room, text, dryRun }) => registry.announce(room, text, !dryRun),
       })
       const opsPort = await ops.listen()
       adminToken = settleAdminToken(givenToken, config.opsListen.host, opsPort, config.stateDir, () =>
@@ -314,6 +335,7 @@ export function createRelay({ config, version, log, onStop, lastNode = false }: 
     if (timer !== null) clearInterval(timer)
     loopDelay.disable()
     adminToken?.remove()
+    bans.stop()
     const store = cluster.stop().then(() => rooms.stop())
     await within((ms * 3) / 4, store)
     await within(ms / 4, Promise.all([transport.close(), ops.close()]))
@@ -350,9 +372,15 @@ export function createRelay({ config, version, log, onStop, lastNode = false }: 
   }
 }
 
-type Store = { rooms: Rooms; cluster: Cluster; diagnose: (() => Promise<RedisDiagnosis>) | null }
+type Store = {
+  rooms: Rooms
+  cluster: Cluster
+  banStore: BanStore
+  diagnose: (() => Promise<RedisDiagnosis>) | null
+}
 
-function openStore(config: RelayConfig, events: RoomsEvents): Store {
+/** @param keeps whether anything of an embedded node outlives it */
+function openStore(config: RelayConfig, events: RoomsEvents, keeps: boolean): Store {
   const shared = {
     roomMembersMax: config.roomMembersMax,
     graceMs: config.graceMs,
@@ -366,13 +394,20 @@ function openStore(config: RelayConfig, events: RoomsEvents): Store {
   }
   if (config.redisUrl !== null) {
     const { redisUrl: url, redisPrefix: keyPrefix, ackReplicas } = config
-    return openRedisStore({ ...shared, url, keyPrefix, ackReplicas }, events)
+    const { bans, ...store } = openRedisStore({ ...shared, url, keyPrefix, ackReplicas }, events)
+    return { ...store, banStore: bans }
   }
   const rooms = createMemoryRooms(shared, events)
-  return { rooms, cluster: createMemoryCluster(rooms.node), diagnose: null }
+  const bansFile = keeps ? join(config.stateDir, bansFileName(config.listen.port)) : null
+  const banStore = createFileBanStore(bansFile)
+  return { rooms, cluster: createMemoryCluster(rooms.node), banStore, diagnose: null }
 }
 
-function refuse(status: 403 | 404 | 429 | 503, message: string, retryAfterSeconds?: number): UpgradeDecision {
+function refuse(
+  status: 403 | 404 | 429 | 503,
+  message: string,
+  retryAfterSeconds?: number,
+): Extract<UpgradeDecision, { accept: false }> {
   return { accept: false, status, message, ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }) }
 }
 

@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import {
   type ClientControlOf,
+  closeHeader,
   type Delivery,
   decodeDelivery,
   decodeRelayControl,
@@ -117,4 +118,19 @@ export async function connect(
     await client.control('welcome')
   }
   return client
+}
+
+/** @returns "open" (and closes again), or the refusal's status and its PyChat-Close */
+export function tryHandshake(url: string, headers: Record<string, string>): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = new WebSocket(url, { headers })
+    socket.on('error', reject)
+    socket.on('open', () => {
+      socket.terminate()
+      resolve('open')
+    })
+    socket.on('unexpected-response', (_request, response) =>
+      resolve(`${response.statusCode} ${response.headers[closeHeader.toLowerCase()]}`),
+    )
+  })
 }

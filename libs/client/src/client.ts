@@ -110,6 +110,9 @@ export function createClient(options: ClientOptions, ports: ClientPorts): Client
   function receive(message: RelayControl) {
     if (message.t === 'refused') return refused(message)
     if (message.t === 'relay') return relayState(message.state)
+    if (message.t === 'announcement') {
+      return emitter.emit('announcement', { room: message.room ?? null, text: message.text })
+    }
     // A nack comes without the room when the relay does not know us there.
     if (message.t === 'nack') return roomOfSession(message)?.receive(message)
     if (!('room' in message)) return

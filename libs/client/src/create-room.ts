@@ -246,7 +246,8 @@ export function createRoom(options: RoomOptions, link: RoomLink, ports: ClientPo
       case 'departed':
         return presence.departed(message)
       case 'expelled':
-        emit('expelled', { why: message.why })
+        // What the relay's operator does is nobody's act in the room.
+        if (message.why === 'kicked' || message.why === 'banned') emit('expelled', { why: message.why })
         return end(message.why, expelledSentences[message.why])
     }
     if (inRoom) receiveInside(message)
@@ -503,4 +504,7 @@ const endedSentence = 'This room has ended here; enter it again first.'
 const expelledSentences = {
   kicked: 'You were put out of the room; you may come back.',
   banned: 'You were put out of the room and banned from it.',
+  removed: 'Whoever runs this relay put you out of this room; you may come back.',
+  'room-banned': errorTable['room-banned'].sentence,
+  'key-banned': errorTable['key-banned'].sentence,
 } as const

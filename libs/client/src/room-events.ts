@@ -30,8 +30,16 @@ export type UserPage = {
   next: string | null
 }
 
-/** `left`: by wish. `stopped`: the whole client ended. `kicked` and `banned`: put out. Else the relay's refusal. */
-export type EndCode = ErrorCode | 'left' | 'kicked' | 'stopped'
+/**
+ * `left`: by wish. `stopped`: the whole client ended. `kicked` and `banned`: put out; `removed`: by the relay's operator.
+ * Else the relay's refusal.
+ */
+export type EndCode = ErrorCode | 'left' | 'kicked' | 'removed' | 'stopped'
+
+/** Whether the relay refused, and not somebody went or was put out. */
+export function isRefusal(code: EndCode): code is ErrorCode {
+  return code !== 'left' && code !== 'kicked' && code !== 'removed' && code !== 'stopped'
+}
 
 /**
  * What the relay has when the room is entered, compared with what is trusted here. `new`: taken over just now. `none`,

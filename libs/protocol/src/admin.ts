@@ -131,6 +131,11 @@ export const adminRoutes = {
   diagnosis: { method: 'GET', path: '/admin/v1/diagnosis' },
   shutdown: { method: 'POST', path: '/admin/v1/shutdown' },
   drain: { method: 'POST', path: '/admin/v1/drain' },
+  bans: { method: 'GET', path: '/admin/v1/bans' },
+  ban: { method: 'POST', path: '/admin/v1/ban' },
+  unban: { method: 'POST', path: '/admin/v1/unban' },
+  kick: { method: 'POST', path: '/admin/v1/kick' },
+  announce: { method: 'POST', path: '/admin/v1/announce' },
 } as const
 
 /**

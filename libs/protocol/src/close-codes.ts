@@ -42,7 +42,15 @@ export const closeTable = {
     sentence: 'The relay speaks another protocol version; update the older side.',
   },
   replaced: { code: 4502, rule: 'stop', sentence: 'This session is in use on a newer connection.' },
+  addressBanned: {
+    code: 4503,
+    rule: 'stop',
+    sentence: 'Whoever runs this relay has banned your network address; ask them why.',
+  },
 } as const satisfies Record<string, { code: number; rule: CloseRule; sentence: string }>
+
+/** Header of a handshake that is refused for good: the close code that it stands for. */
+export const closeHeader = 'PyChat-Close'
 
 export type CloseName = keyof typeof closeTable
 

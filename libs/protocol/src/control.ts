@@ -1,6 +1,7 @@
 // Control messages: JSON objects in WebSocket text messages, one strict schema each (docs/protocol.md, "Control").
 // "t" names the message. Unknown fields and unknown messages are refused in both directions.
 import { z } from 'zod'
+import { announcementTextSchema } from './admin-bans.ts'
 import { charterPairSchema } from './charter.ts'
 import { errorCodes } from './error-codes.ts'
 import { ProtocolError } from './errors.ts'
@@ -149,8 +150,21 @@ export const relayControlSchema = z.discriminatedUnion('t', [
     session: sessionIdSchema,
     why: z.enum(['left', 'lost', 'kicked', 'banned']),
   }),
-  /** This connection's session in that room was put out. The connection stays. */
-  z.strictObject({ t: z.literal('expelled'), room: roomIdSchema, why: z.enum(['kicked', 'banned']) }),
+  /**
+   * This connection's session in that room was put out; the connection stays. The last three are done by the relay's
+   * operator: out for now, the room is banned, the member's key is.
+   */
+  z.strictObject({
+    t: z.literal('expelled'),
+    room: roomIdSchema,
+    why: z.enum(['kicked', 'banned', 'removed', 'room-banned', 'key-banned']),
+  }),
+  /** The relay's operator says something, to everybody or to those in a room. Nobody signs it: show who it is from. */
+  z.strictObject({
+    t: z.literal('announcement'),
+    room: roomIdSchema.optional(),
+    text: announcementTextSchema,
+  }),
   /** What governs the room from now on. */
   z.strictObject({ t: z.literal('charter'), room: roomIdSchema, ...charterPairSchema.shape }),
   /** How many members a quiet room has, now and then, and once when it begins or ends to be quiet. */
@@ -203,7 +217,10 @@ export type ClientControlOf<T extends ClientControl['t']> = Extract<ClientContro
 export type RelayControlOf<T extends RelayControl['t']> = Extract<RelayControl, { t: T }>
 
 export function encodeControl(message: ClientControl | RelayControl): string {
-  return JSON.stringify(message)
+  const text = JSON.stringify(message)
+  // The one message whose text people write: on the wire it is ASCII like all others.
+  if (message.t !== 'announcement') return text
+  return text.replace(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
 const charterStart = '{"t":"charter",'

@@ -33,6 +33,14 @@ export const errorTable = {
     sentence: 'This room has an owner; the client has to prove its key to come in.',
   },
   banned: { retry: 'never', sentence: 'You are banned from this room.' },
+  'room-banned': {
+    retry: 'never',
+    sentence: 'Whoever runs this relay has closed this room; ask them why.',
+  },
+  'key-banned': {
+    retry: 'never',
+    sentence: 'Whoever runs this relay has banned your key; ask them why.',
+  },
   'room-locked': {
     retry: 'never',
     sentence: 'This room is locked; ask its owner or an operator to let you in.',

@@ -1,5 +1,6 @@
 // The public door of the wire.
 export * from './admin.ts'
+export * from './admin-bans.ts'
 export {
   concat,
   decodeBase64url,
@@ -14,6 +15,7 @@ export * from './charter.ts'
 export {
   type CloseName,
   type CloseRule,
+  closeHeader,
   closeRule,
   closeSentence,
   closeStopFrom,

@@ -56,6 +56,8 @@ export const limits = {
   moveMembersMax: 230,
   inviteRelaysMax: 4,
   inviteRelayBytesMax: 256,
+  /** An operator's announcement, in UTF-16 units. */
+  announcementCharactersMax: 500,
   /** Bad messages a connection may send before it is closed. */
   badMessagesMax: 3,
 } as const

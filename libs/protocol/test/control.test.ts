@@ -12,6 +12,7 @@ import {
   type Member,
   type NameTag,
   type PublicKey,
+  plainLine,
   type RelayControl,
   type RoomId,
   relayControlSchema,
@@ -85,6 +86,7 @@ const fromRelay: { [T in RelayControl['t']]: Extract<RelayControl, { t: T }> } =
   position: { t: 'position', room, epoch, seq: 9 },
   relay: { t: 'relay', state: 'degraded' },
   goaway: { t: 'goaway', afterMs: 1500 },
+  announcement: { t: 'announcement', room, text: 'grüßt 🐝' },
 }
 
 const clientRows = Object.values(fromClient) as ClientControl[]
@@ -135,6 +137,7 @@ describe.each(relayRows)('relay $t', (message) => {
       log: ['missed'],
       refused: ['id', 'retryMs'],
       nack: ['last', 'retryMs'],
+      announcement: ['room'],
     }
     for (const field of Object.keys(message)) {
       expect(
@@ -149,6 +152,18 @@ describe.each(relayRows)('relay $t', (message) => {
       ).toBe(expected)
     }
   })
+})
+
+test('an announcement is ASCII on the wire, one harmless line, and bounded', () => {
+  const said = encodeControl({ t: 'announcement', text: 'grüßt 🐝' })
+  expect(said).toBe('{"t":"announcement","text":"gr\\u00fc\\u00dft \\ud83d\\udc1d"}')
+  for (const text of ['', 'x'.repeat(501), 'a\nb', 'a\u001b[2J', 'a\u202eb', 'a\u200bb', 'a\u2028b']) {
+    expect(refusalOf(() => decodeRelayControl(JSON.stringify({ t: 'announcement', text })))).toBe(
+      'bad-message',
+    )
+    expect(plainLine(text)).not.toMatch(/[\p{C}\p{Zl}]/u)
+  }
+  expect(plainLine(' a\r\n\tb\u202e c ')).toBe('a b c')
 })
 
 test('a join may say what a returning member has', () => {

@@ -4,7 +4,16 @@ import {
   adminErrorSchema,
   adminNodeHeader,
   adminRoutes,
+  announceReplySchema,
+  announceRequestSchema,
+  banForMsMax,
+  banForMsMin,
+  banReasonCharactersMax,
+  banReplySchema,
+  banRequestSchema,
+  bansReplySchema,
   clientControlSchema,
+  closeHeader,
   closeStopFrom,
   closeTable,
   decodeClientControl,
@@ -20,6 +29,8 @@ import {
   errorTable,
   frameHeaderBytes,
   inviteSchema,
+  kickReplySchema,
+  kickRequestSchema,
   limits,
   loadReplySchema,
   nodesReplySchema,
@@ -32,6 +43,8 @@ import {
   shortCode,
   shutdownReplySchema,
   statsReplySchema,
+  unbanReplySchema,
+  unbanRequestSchema,
   usersReplySchema,
 } from '@pychat/protocol'
 import { expect, test } from 'vitest'
@@ -81,6 +94,7 @@ test('the page lists every close code with its name, rule and sentence', () => {
   ])
   expect(rows(section('## 9. Close codes'))).toEqual(coded)
   expect(section('## 9. Close codes')).toContain(`${closeStopFrom}-4999 mean stop`)
+  expect(section('## 1. Transport')).toContain(`\`${closeHeader}\``)
 })
 
 test('the page lists every error with its retry rule and sentence', () => {
@@ -132,6 +146,11 @@ test('the page shows a valid reply of every admin request, and every path', () =
     diagnosis: diagnosisReplySchema,
     shutdown: shutdownReplySchema,
     drain: drainReplySchema,
+    bans: bansReplySchema,
+    ban: banReplySchema,
+    unban: unbanReplySchema,
+    kick: kickReplySchema,
+    announce: announceReplySchema,
     error: adminErrorSchema,
   }
   for (const [kind, schema] of Object.entries(replies)) {
@@ -142,6 +161,16 @@ test('the page shows a valid reply of every admin request, and every path', () =
     expect(server.short).toBe(shortCode(decodeHex(server.room)))
   }
   const api = section('## 14. Admin API')
+  const requestIn = (path: string) =>
+    new RegExp(`\\| POST \\| /admin/v1/${path} \\|.*\`(\\{.*\\})\``).exec(api)?.[1] ?? ''
+  const wish = (path: string): unknown =>
+    JSON.parse(requestIn(path).replace(/<(room|session) id>/g, '0'.repeat(32)))
+  expect(banRequestSchema.parse(wish('ban'))).toMatchObject({ kind: 'address', forMs: 3_600_000 })
+  expect(unbanRequestSchema.parse(wish('unban'))).toBeTruthy()
+  expect(kickRequestSchema.parse(wish('kick'))).toBeTruthy()
+  expect(announceRequestSchema.parse(wish('announce'))).toBeTruthy()
+  expect(api).toContain(`${banForMsMin}..${banForMsMax}`)
+  expect(api).toContain(`at most ${banReasonCharactersMax} characters`)
   const body = /\| POST \| \/admin\/v1\/drain \|.*`(\{.*\})`/.exec(api)?.[1] ?? ''
   expect(drainRequestSchema.parse(JSON.parse(body.replace('<node id>', '0'.repeat(16))))).toBeTruthy()
   expect(api).toContain(`${drainWithinMsMin}..${drainWithinMsMax}`)

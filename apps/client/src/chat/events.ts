@@ -26,6 +26,7 @@ export const noticeCodes = [
   'charter-foreign',
   'charter-invalid',
   'not-enforced',
+  'announcement',
 ] as const
 
 export type NoticeCode = (typeof noticeCodes)[number]

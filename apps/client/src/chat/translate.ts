@@ -2,7 +2,7 @@
 // person has to understand what happened. Decides nothing about what is shown when.
 import type { Community, CommunityEvents, Person, View } from '@pychat/client-engine'
 import { viewKey } from '@pychat/client-engine'
-import { sanitiseName } from '../sanitise.ts'
+import { sanitiseLine, sanitiseName } from '../sanitise.ts'
 import { type ChatEvent, isoTime, type Member, type NoticeCode } from './events.ts'
 import { mentions } from './mention.ts'
 
@@ -77,6 +77,9 @@ export function translate(
     tell(null, { type: 'knock', user: name, fingerprint, known }),
   )
   community.on('locked-out', ({ sentence }) => notice(null, 'locked-out', sentence))
+  community.on('announcement', ({ text }) =>
+    notice(null, 'announcement', `From whoever runs this relay: ${sanitiseLine(text)}`),
+  )
   community.on('warning', ({ code, sentence }) => notice(null, code, sentence))
   community.on('gap', (event) => notice(keyOf(event.view), 'gap', gapText(event.missed)))
   community.on('rewound', (event) => notice(keyOf(event.view), 'rewound', rewoundText(event.lost)))

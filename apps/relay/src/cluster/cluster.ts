@@ -2,6 +2,9 @@
 // cluster.memory.ts is one embedded node; cluster.redis.ts asks over Redis pub/sub. The table of questions is also what
 // a letter from elsewhere is checked against.
 import {
+  announcementTextSchema,
+  banKindSchema,
+  banValueSchema,
   diagnosisAskSchema,
   drainWithinMsSchema,
   type NodeId,
@@ -9,8 +12,11 @@ import {
   nodeLoadSchema,
   nodeSchema,
   roomIdSchema,
+  sessionIdSchema,
 } from '@pychat/protocol'
 import { z } from 'zod'
+
+const count = z.int().min(0)
 
 /** Questions a node may be asked: what is asked with each, and its answer. */
 export const clusterQuestions = {
@@ -29,6 +35,24 @@ export const clusterQuestions = {
   shutdown: { ask: z.null(), answer: z.literal('stopping') },
   /** Empty yourself and stop within the time; answered before the node begins to. */
   drain: { ask: z.strictObject({ withinMs: drainWithinMsSchema }), answer: z.literal('draining') },
+  /** Which version of the operator's bans the node enforces. */
+  bans: { ask: z.null(), answer: count },
+  /** How many connections or members on the node a ban would meet. */
+  met: { ask: z.strictObject({ kind: banKindSchema, value: banValueSchema }), answer: count },
+  /** Put members out of a room for now; answered with how many there are. */
+  kick: {
+    ask: z.strictObject({ room: roomIdSchema, session: sessionIdSchema.nullable(), dryRun: z.boolean() }),
+    answer: count,
+  },
+  /** Tell clients an operator's word; answered with how many there are. */
+  announce: {
+    ask: z.strictObject({
+      room: roomIdSchema.nullable(),
+      text: announcementTextSchema,
+      dryRun: z.boolean(),
+    }),
+    answer: count,
+  },
 } as const
 
 type Table = typeof clusterQuestions

@@ -6,74 +6,25 @@ import {
   adminRoutes,
   type DiagnosisReply,
   type DrainReply,
-  decodeHex,
   encodeHex,
   type LoadReply,
   type NodeId,
   type NodesReply,
   type RoomId,
-  roomIdSchema,
   type ServersReply,
   type ShutdownReply,
   type StatsReply,
-  shortCode,
   type UsersReply,
 } from '@pychat/protocol'
-import type { Cluster } from '../cluster/cluster.ts'
-import type { Rooms } from '../rooms/rooms.ts'
-import type { Diagnose } from './diagnosis.ts'
-
-export type AdminContext = {
-  cluster: Cluster
-  rooms: Rooms
-  /** Looks at this node, which answers for itself even when Redis carries no questions. */
-  diagnose: Diagnose
-}
-
-/** The request names something that is not there, or names it badly. */
-export class AdminError extends Error {
-  override readonly name = 'AdminError'
-  readonly code: 'not-found' | 'bad-request'
-
-  constructor(code: AdminError['code'], message: string) {
-    super(message)
-    this.code = code
-  }
-}
-
-type AdminReply =
-  | ServersReply
-  | StatsReply
-  | NodesReply
-  | UsersReply
-  | LoadReply
-  | DiagnosisReply
-  | ShutdownReply
-  | DrainReply
-
-export type AdminCommand = {
-  method: 'GET' | 'POST'
-  path: string
-  /** Names of its arguments, all required. */
-  args: readonly string[]
-  help: string
-  run(context: AdminContext, ...args: never[]): Promise<AdminReply>
-}
-
-export const roomShort = (room: RoomId): string => shortCode(decodeHex(room))
-
-/** Rooms stand on as many nodes as say so; figures come from the store. */
-async function askRooms({ cluster }: AdminContext) {
-  const { asked, answers } = await cluster.ask('rooms', null)
-  const byRoom = new Map<RoomId, { users: number; nodes: number }>()
-  for (const { answer } of answers) {
-    for (const { room, users } of answer) {
-      const sum = byRoom.get(room) ?? { users: 0, nodes: 0 }
-      byRoom.set(room, { users: sum.users + users, nodes: sum.nodes + 1 })
-    }
-  }
-  return { byRoom, nodes: { asked, answered: answers.length } }
-}
+import {
+  type AdminCommand,
+  type AdminContext,
+  AdminError,
+  askRooms,
+  roomNamed,
+  roomShort,
+} from './admin-context.ts'
+import { banCommands } from './ban-commands.ts'
 
 async function servers(context: AdminContext): Promise<ServersReply> {
   const { byRoom, nodes } = await askRooms(context)
@@ -118,21 +69,9 @@ async function stats(context: AdminContext): Promise<StatsReply> {
 
 async function users(context: AdminContext, name: string): Promise<UsersReply> {
   const { byRoom, nodes } = await askRooms(context)
-  const whole = roomIdSchema.safeParse(name)
-  const found = whole.success ? [whole.data] : [...byRoom.keys()].filter((room) => roomShort(room) === name)
-  if (!whole.success && !/^[a-z2-7]{4}-[a-z2-7]{4}$/.test(name)) {
-    throw new AdminError(
-      'bad-request',
-      'A room is named by its 32 hex digits or its short form like abcd-efgh.',
-    )
-  }
-  const [room, another] = found
-  if (another !== undefined) {
-    throw new AdminError('bad-request', 'Several rooms have this short form; give all 32 hex digits.')
-  }
-  const members = room === undefined ? null : await context.rooms.roomMembers(room)
-  if (room === undefined || members === null)
-    throw new AdminError('not-found', 'There is nobody in such a room.')
+  const room = roomNamed(name, byRoom.keys())
+  const members = room === null ? null : await context.rooms.roomMembers(room)
+  if (room === null || members === null) throw new AdminError('not-found', 'There is nobody in such a room.')
   return {
     schema: 1,
     room,
@@ -201,4 +140,5 @@ export const adminCommands = {
   diagnosis: { ...adminRoutes.diagnosis, args: [], help: 'what each node finds wrong', run: diagnosis },
   shutdown: { ...adminRoutes.shutdown, args: [], help: 'stop all nodes, or one', run: shutdown },
   drain: { ...adminRoutes.drain, args: ['NODE', 'MS'], help: 'empty one node, then stop it', run: drain },
+  ...banCommands,
 } as const satisfies Record<string, AdminCommand>

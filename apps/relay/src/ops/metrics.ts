@@ -1,5 +1,6 @@
 // /metrics: the relay's integers in Prometheus form, read when somebody asks. Nothing here runs on the hot path,
 // and no label ever holds a room, a session or an address.
+import type { BanKind } from '@pychat/protocol'
 import {
   Counter,
   collectDefaultMetrics,
@@ -23,6 +24,8 @@ export type MetricsSource = {
   ready(): boolean
   storeAvailable(): boolean
   draining(): boolean
+  /** In force, by what they name. */
+  bans(): Record<BanKind, number>
 }
 
 const prefix = 'pychat_relay_'
@@ -132,6 +135,21 @@ export function createMetrics(source: MetricsSource): Metrics {
     'why',
     () => figures.expelled,
   )
+  counterBy(
+    'ban_refusals_total',
+    "Handshakes and joins refused because of an operator's ban, by what it names.",
+    'kind',
+    () => figures.banRefusals,
+  )
+  new Gauge({
+    name: `${prefix}bans`,
+    help: "Operator's bans in force on this node, by what they name.",
+    labelNames: ['kind'],
+    registers: [registry],
+    collect() {
+      for (const [kind, count] of Object.entries(source.bans())) this.set({ kind }, count)
+    },
+  })
   counterBy('closes_total', 'Connections closed by the relay, by reason.', 'reason', () => figures.closed)
   counterBy(
     'handshakes_refused_total',

@@ -14,7 +14,8 @@ import {
 } from '@pychat/protocol'
 import type { z } from 'zod'
 import type { ListenAddress } from '../config.ts'
-import { type AdminContext, AdminError, adminCommands } from './admin-commands.ts'
+import { adminCommands } from './admin-commands.ts'
+import { type AdminCommand, type AdminContext, AdminError } from './admin-context.ts'
 import type { Health } from './health.ts'
 import type { Metrics } from './metrics.ts'
 
@@ -36,7 +37,7 @@ export type OpsServer = {
   close(): Promise<void>
 }
 
-const bodyBytesMax = 1024
+const bodyBytesMax = 8192
 const statusOf = { unauthorized: 401, 'not-found': 404, 'bad-request': 400, unavailable: 503 } as const
 const shutdownBodyWords = 'The body has to be {} or {"node":"..."} with 16 hex digits.'
 const drainBodyWords = `The body has to be {"node":"...","withinMs":...} with 16 hex digits and ${drainWithinMsMin} to ${drainWithinMsMax} milliseconds.`
@@ -114,7 +115,7 @@ export function createOpsServer(options: OpsServerOptions): OpsServer {
   }
 
   async function run(request: IncomingMessage, path: string): Promise<unknown> {
-    for (const [name, command] of Object.entries(adminCommands)) {
+    for (const [name, command] of Object.entries<AdminCommand>(adminCommands)) {
       const args = match(command.path, path)
       if (args === null) continue
       if (request.method !== command.method) throw new Refusal('bad-request', `Use ${command.method} here.`)
@@ -126,20 +127,22 @@ export function createOpsServer(options: OpsServerOptions): OpsServer {
         const { node, withinMs } = await body(request, drainRequestSchema, drainBodyWords)
         return adminCommands.drain.run(options.admin, node, withinMs)
       }
-      return (command.run as (context: AdminContext, ...args: string[]) => Promise<unknown>)(
-        options.admin,
-        ...args,
-      )
+      const run = command.run as (context: AdminContext, ...args: unknown[]) => Promise<unknown>
+      if (command.request === undefined) return run(options.admin, ...args)
+      return run(options.admin, await body(request, command.request.schema, command.request.words))
     }
     throw new Refusal('not-found', 'The admin API has no such path.')
   }
 
   async function body<T>(request: IncomingMessage, schema: z.ZodType<T>, words: string): Promise<T> {
-    let text = ''
-    for await (const chunk of request) {
-      text += String(chunk)
-      if (text.length > bodyBytesMax) throw new Refusal('bad-request', 'The request is too long.')
+    const chunks: Buffer[] = []
+    let bytes = 0
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      chunks.push(chunk)
+      bytes += chunk.length
+      if (bytes > bodyBytesMax) throw new Refusal('bad-request', 'The request is too long.')
     }
+    const text = Buffer.concat(chunks).toString()
     try {
       return schema.parse(text === '' ? {} : JSON.parse(text))
     } catch {

@@ -64,6 +64,14 @@ export function reaperKey(prefix: string, node: NodeId): string {
   return `${prefix}:node:${node}:reaper`
 }
 
+export type BansKeys = { list: string; channel: string; slot: number }
+
+/** Hash of the operator's bans, and the sharded channel on which nodes hear of another list. */
+export function bansKeys(prefix: string): BansKeys {
+  const list = `${prefix}:{bans}`
+  return { list, channel: `${list}:x`, slot: slotOf(list) }
+}
+
 /** Sharded channel on which a node is asked, and hears answers. */
 export function nodeChannel(prefix: string, node: NodeId): string {
   return `${prefix}:node:${node}:x`

@@ -29,7 +29,7 @@ import {
   StoreError,
   youngLogMs,
 } from '../rooms/rooms.ts'
-import { type RoomKeys, slotOf } from './keys.ts'
+import { type BansKeys, type RoomKeys, slotOf } from './keys.ts'
 import type { StoreServer } from './server.ts'
 
 /** Who holds a session: "<node>/<generation>". A place that nobody holds is "-". */
@@ -174,6 +174,8 @@ export interface Scripts {
   roomMember(keys: RoomKeys, session: SessionId): Promise<RosterEntry | null>
   /** @returns false when the lease is gone */
   nodeBeat(leaseKey: string, leaseMs: number): Promise<boolean>
+  /** @param seen stamp of the list that this one was made from, "" for none  @returns whether it was still that one */
+  bansSwap(keys: BansKeys, seen: string, stamp: string, list: string): Promise<boolean>
 }
 
 function source(name: string): string {
@@ -208,6 +210,7 @@ const scripts = {
   room_member: script(2, 'member', 'room_member'),
   room_roster: script(3, 'roster_page', 'room_roster'),
   node_beat: script(1, 'node_beat'),
+  bans_swap: script(2, 'bans_swap'),
 } as const
 
 type ScriptName = keyof typeof scripts
@@ -406,6 +409,9 @@ export function createScripts(
     },
     async nodeBeat(leaseKey, leaseMs) {
       return (await call(server(slotOf(leaseKey)), 'node_beat', leaseKey, leaseMs)) === 1
+    },
+    async bansSwap({ list, channel, slot }, seen, stamp, text) {
+      return (await call(server(slot), 'bans_swap', list, channel, seen, stamp, text)) === 1
     },
   }
 }

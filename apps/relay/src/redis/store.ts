@@ -1,6 +1,8 @@
-// Puts one node's share of the cluster together: connections, lease, rooms and cluster, over one Redis address.
-// Start rooms first, then cluster; stop cluster first, then rooms.
+// Puts one node's share of the cluster together: connections, lease, rooms, bans and cluster, over one Redis address.
+// Start rooms first, then bans, then cluster; stop in the opposite order.
 import { encodeHex, type RedisDiagnosis } from '@pychat/protocol'
+import { createRedisBanStore } from '../bans/bans.redis.ts'
+import type { BanStore } from '../bans/bans.ts'
 import { createRedisCluster } from '../cluster/cluster.redis.ts'
 import type { Cluster } from '../cluster/cluster.ts'
 import { createRedisRooms } from '../rooms/rooms.redis.ts'
@@ -43,6 +45,8 @@ export type RedisStoreTimes = {
   answerMs: number
   /** Every so often members are told where their room's log ends: what was lost without a trace shows then. */
   beaconMs: number
+  /** Every so often each node looks whether there are other bans than it knows. */
+  bansMs: number
 } & Omit<ConnectionsOptions, 'keyPrefix' | 'jitter' | 'ackReplicas'>
 
 const timesDefault: RedisStoreTimes = {
@@ -53,6 +57,7 @@ const timesDefault: RedisStoreTimes = {
   lingerMs: 10_000,
   answerMs: 2000,
   beaconMs: 8000,
+  bansMs: 2000,
   commandTimeoutMs: 2000,
   checkMs: 1000,
   checkTimeoutMs: 1500,
@@ -64,6 +69,7 @@ export type RedisStore = {
   cluster: Cluster
   /** How Redis looks from here. Never rejects. */
   diagnose(): Promise<RedisDiagnosis>
+  bans: BanStore
   /** Drops every connection without a word, as a killed process does. For tests. */
   kill(): void
 }
@@ -71,7 +77,7 @@ export type RedisStore = {
 /** Connects to nothing yet: `rooms.start()` does. @throws StoreError refused, when the address cannot be read */
 export function openRedisStore(options: RedisStoreOptions, events: RoomsEvents): RedisStore {
   const { keyPrefix = 'pychat', log, now, random, jitter = Math.random } = options
-  const { leaseMs, beatMs, janitorMs, keepMs, lingerMs, answerMs, beaconMs, ...checks } = {
+  const { leaseMs, beatMs, janitorMs, keepMs, lingerMs, answerMs, beaconMs, bansMs, ...checks } = {
     ...timesDefault,
     ...options.times,
   }
@@ -86,11 +92,13 @@ export function openRedisStore(options: RedisStoreOptions, events: RoomsEvents):
     events,
   )
   const cluster = createRedisCluster({ connections, lease, keyPrefix, random, answerMs })
+  const bans = createRedisBanStore({ connections, scripts, keyPrefix, random, lookMs: bansMs })
   return {
     rooms,
     cluster,
     diagnose: () =>
       diagnoseRedis({ address, connections, keyPrefix, ackReplicas, word: () => encodeHex(random(8)) }),
+    bans,
     kill() {
       lease.abandon()
       connections.close()

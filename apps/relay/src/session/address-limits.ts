@@ -56,7 +56,7 @@ export type AddressLimits = {
 }
 
 /** Plain IPv4 for an IPv4-mapped IPv6 address, without zone; null for what is no address. */
-function plainAddress(text: string): string | null {
+export function plainAddress(text: string): string | null {
   let address = text.trim()
   const bracketed = /^\[([^\]]*)\](?::[0-9]+)?$/.exec(address)
   if (bracketed?.[1] !== undefined) address = bracketed[1]
@@ -72,7 +72,7 @@ function plainAddress(text: string): string | null {
 }
 
 /** The eight 16-bit groups of a valid IPv6 address. */
-function ipv6Groups(address: string): number[] {
+export function ipv6Groups(address: string): number[] {
   const dotted = address.replace(/([0-9]+)\.([0-9]+)\.([0-9]+)\.([0-9]+)$/, (_, a, b, c, d) => {
     return `${(Number(a) * 256 + Number(b)).toString(16)}:${(Number(c) * 256 + Number(d)).toString(16)}`
   })

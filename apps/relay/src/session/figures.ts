@@ -1,5 +1,12 @@
 // The relay's own counts as plain integers: bumped on the hot path, read by ops when somebody asks.
-import { type CloseName, closeTable, type ErrorCode, errorTable } from '@pychat/protocol'
+import {
+  type BanKind,
+  banKinds,
+  type CloseName,
+  closeTable,
+  type ErrorCode,
+  errorTable,
+} from '@pychat/protocol'
 
 /** Every limit that can refuse something; docs/operations.md says which setting moves it. */
 export const limitNames = [
@@ -24,6 +31,10 @@ export type LimitName = (typeof limitNames)[number]
 const refusedStatuses = [403, 404, 429, 503] as const
 export type RefusedStatus = (typeof refusedStatuses)[number]
 
+/** By the room's rules, or by the relay's operator. */
+const putOuts = ['kicked', 'banned', 'removed', 'room-banned', 'key-banned'] as const
+export type PutOut = (typeof putOuts)[number]
+
 export type Figures = {
   connections: number
   connectionsTotal: number
@@ -41,7 +52,9 @@ export type Figures = {
   /** Charters that members put into force, as "taken" or by error code. */
   charters: Partial<Record<ErrorCode | 'taken', number>>
   /** Members of this node put out of their rooms. */
-  expelled: Record<'kicked' | 'banned', number>
+  expelled: Record<PutOut, number>
+  /** Handshakes and joins refused because of a ban of the operator, by what it names. */
+  banRefusals: Record<BanKind, number>
   /** Refused requests and frames by error code. */
   refused: Record<ErrorCode, number>
   /** Connections that the relay closed, by reason. */
@@ -73,7 +86,8 @@ export function createFigures(): Figures {
     faults: 0,
     joinsRefused: zeros(errorCodes),
     charters: { taken: 0 },
-    expelled: zeros(['kicked', 'banned']),
+    expelled: zeros(putOuts),
+    banRefusals: zeros(banKinds),
     refused: zeros(errorCodes),
     closed: zeros(Object.keys(closeTable) as CloseName[]),
     upgradesRefused: zeros(refusedStatuses),

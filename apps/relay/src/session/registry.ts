@@ -1,6 +1,7 @@
 // All live sessions of this node: who has not greeted yet, who holds which membership, who waits for which room.
 // It passes on what concerns many of them: replaced, lost lease, availability, drain. It decides nothing for one alone.
-import { type CloseName, encodeControl, limits, type RoomId } from '@pychat/protocol'
+import { type CloseName, encodeControl, limits, type RoomId, type SessionId } from '@pychat/protocol'
+import type { BanMatcher } from '../bans/ban-matcher.ts'
 import type { Membership } from '../rooms/rooms.ts'
 import type { Socket } from '../transport/transport.ts'
 import { Session, type SessionContext } from './session.ts'
@@ -13,6 +14,12 @@ export type Registry = {
   hold(room: RoomId, message: Uint8Array, isBinary: boolean): void
   replaced(membership: Membership): void
   expelled(membership: Membership, why: 'kicked' | 'banned'): void
+  /** Ends what bans mean, or only counts it. @returns connections of banned addresses, and other memberships */
+  meet(bans: BanMatcher, carryOut: boolean): number
+  /** Puts members out of a room for now: all, or one session. @returns how many */
+  remove(room: RoomId, session: SessionId | null, carryOut: boolean): number
+  /** An operator's word to every client that has greeted, or to those in a room. @returns how many it is for */
+  announce(room: RoomId | null, text: string, carryOut: boolean): number
   leaseLost(): void
   availability(available: boolean): void
   /** Closes connections that did not greet in time; to be called about every second. */
@@ -100,6 +107,26 @@ export function createRegistry(context: RegistryContext): Registry {
     },
     expelled(membership, why) {
       holders.get(key(membership))?.session.expelled(membership, why)
+    },
+    meet(bans, carryOut) {
+      let met = 0
+      for (const session of sessions) met += session.meet(bans, carryOut)
+      return met
+    },
+    remove(room, id, carryOut) {
+      let removed = 0
+      for (const session of sessions) removed += session.remove(room, id, carryOut)
+      return removed
+    },
+    announce(room, text, carryOut) {
+      const message = encodeControl({ t: 'announcement', ...(room === null ? {} : { room }), text })
+      let told = 0
+      for (const session of sessions) {
+        if (session.state !== 'open' || (room !== null && !session.isIn(room))) continue
+        told += 1
+        if (carryOut) session.tell(message)
+      }
+      return told
     },
     leaseLost() {
       for (const session of sessions) session.end('leaseLost')

@@ -26,12 +26,13 @@ import {
   readUint64,
   type SessionId,
 } from '@pychat/protocol'
+import type { BanMatcher } from '../bans/ban-matcher.ts'
 import type { ActResult, JoinResult, LogPage, Membership, PublishResult, Rooms } from '../rooms/rooms.ts'
 import type { Socket, SocketHandler } from '../transport/transport.ts'
 import { verifier } from '../verifier.ts'
 import type { AddressLimits } from './address-limits.ts'
 import { type Act, Budget, type Rates } from './budget.ts'
-import { bump, type Figures, type LimitName } from './figures.ts'
+import { bump, type Figures, type LimitName, type PutOut } from './figures.ts'
 import type { Latency } from './latency.ts'
 import type { RoomShares, Share } from './shares.ts'
 
@@ -49,6 +50,7 @@ export type SessionContext = {
   settings: SessionSettings
   addressLimits: AddressLimits
   roomShares: RoomShares
+  bans: BanMatcher
   figures: Figures
   latency: Latency
   /** Milliseconds on a monotonic clock. */
@@ -72,6 +74,8 @@ export type SessionContext = {
 type Joined = {
   room: RoomId
   session: SessionId
+  /** Whose key it proved; null while the join waits for its turn, too. */
+  member: MemberId | null
   /** Null while the join is under way. */
   membership: Membership | null
   /** What all members on this node may send to the room; held together with the membership. */
@@ -321,7 +325,62 @@ export class Session implements SocketHandler {
     this.#send({ t: 'expelled', room: entry.room, why })
   }
 
+  /**
+   * Ends what an operator's bans mean of this connection: all of it, or memberships.
+   * @param carryOut false only counts  @returns 1 for the connection, or how many memberships
+   */
+  meet(bans: BanMatcher, carryOut: boolean): number {
+    if (!this.open()) return 0
+    if (bans.address(this.socket.address)) {
+      if (carryOut) this.end('addressBanned')
+      return 1
+    }
+    return this.#putOut(({ room, member }) => bans.member(room, member), carryOut)
+  }
+
+  /** As an operator's kick. @param session null for whichever  @param carryOut false only counts  @returns how many left */
+  remove(room: RoomId, session: SessionId | null, carryOut: boolean): number {
+    const isMeant = (entry: Joined) =>
+      entry.room === room && (session === null || entry.session === session) ? 'removed' : null
+    return this.#putOut(isMeant, carryOut)
+  }
+
+  isIn(room: RoomId): boolean {
+    return this.#joined.some((entry) => entry.room === room && entry.membership !== null)
+  }
+
+  /** Joins under way look at the bans by themselves. */
+  #putOut(whyOf: (entry: Joined) => PutOut | null, carryOut: boolean): number {
+    let met = 0
+    for (const entry of this.#joined) {
+      const { membership } = entry
+      const why = whyOf(entry)
+      if (why === null || membership === null) continue
+      met += 1
+      if (!carryOut) continue
+      this.#drop(entry)
+      this.#release(membership, 'left')
+      bump(this.#context.figures.expelled, why)
+      this.#send({ t: 'expelled', room: entry.room, why })
+    }
+    return met
+  }
+
+  #refuseBanned(id: number, entry: Joined): boolean {
+    const code = this.#context.bans.member(entry.room, entry.member)
+    if (code === null) return false
+    bump(this.#context.figures.banRefusals, code === 'room-banned' ? 'room' : 'key')
+    this.#drop(entry)
+    this.#refuseJoin(id, code)
+    return true
+  }
+
   #greet(): void {
+    // Its address may have been banned since the handshake was taken.
+    if (this.#context.bans.address(this.socket.address)) {
+      this.end('addressBanned')
+      return
+    }
     this.state = 'open'
     this.#context.greeted(this)
     this.#send({
@@ -355,6 +414,7 @@ export class Session implements SocketHandler {
     const entry: Joined = {
       room,
       session,
+      member: null,
       membership: null,
       share: null,
       pending,
@@ -391,6 +451,8 @@ export class Session implements SocketHandler {
         this.#drop(entry)
         return this.#refuseJoin(id, 'key-needed')
       }
+      entry.member = member
+      if (this.#refuseBanned(id, entry)) return
       if (this.socket.bufferedBytes() > joinBufferedBytesMax) {
         this.#drop(entry)
         return this.#refuseJoin(id, 'too-fast', unavailableRetryMs)
@@ -416,6 +478,10 @@ export class Session implements SocketHandler {
       return this.#refuseJoin(id, result.code, result.code === 'unavailable' ? unavailableRetryMs : undefined)
     }
     const { membership, epoch, seq } = result
+    if (this.#refuseBanned(id, entry)) {
+      this.#context.rooms.leave(membership, 'left').catch(this.#context.fault)
+      return
+    }
     if (pending.overflowed || pending.cancelled) {
       this.#drop(entry)
       const why = pending.cancelled ? 'left' : 'lost'

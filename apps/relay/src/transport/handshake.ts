@@ -1,6 +1,7 @@
 // What both adapters say and read around the WebSocket handshake: the peer's address as text, and refusals in HTTP.
 // RFC 6455 section 4.2. Who is refused is decided by TransportEvents.upgrade.
 import { SocketAddress } from 'node:net'
+import { closeHeader } from '@pychat/protocol'
 import type { TransportEvents, UpgradeDecision, UpgradeRequest } from './transport.ts'
 
 type Refusal = Extract<UpgradeDecision, { accept: false }>
@@ -36,6 +37,7 @@ export function refusalHeaders(refusal: Refusal): [name: string, value: string][
   if (refusal.retryAfterSeconds !== undefined) {
     headers.push(['Retry-After', String(Math.ceil(refusal.retryAfterSeconds))])
   }
+  if (refusal.closeCode !== undefined) headers.push([closeHeader, String(refusal.closeCode)])
   return headers
 }
 

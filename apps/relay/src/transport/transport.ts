@@ -38,7 +38,14 @@ export type UpgradeRequest = {
 /** Either the address to use for this peer, or an HTTP refusal. */
 export type UpgradeDecision =
   | { accept: true; address: string }
-  | { accept: false; status: 403 | 404 | 429 | 503; message: string; retryAfterSeconds?: number }
+  | {
+      accept: false
+      status: 403 | 404 | 429 | 503
+      message: string
+      retryAfterSeconds?: number
+      /** The close code that the refusal stands for, told in a header: a client acts as if it had been closed with it. */
+      closeCode?: number
+    }
 
 export type TransportEvents = {
   /** Decides before the handshake. Never throws. */

@@ -67,6 +67,10 @@ export function handlersOf(node: NodeId, asked: string[] = []): ClusterHandlers 
       asked.push(`${node} within ${withinMs}`)
       return 'draining'
     },
+    bans: () => 3,
+    met: () => 1,
+    kick: () => 1,
+    announce: () => 1,
   }
 }
 

@@ -12,7 +12,7 @@ import {
 import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { freePort } from '../../../../loadtest/free-port.js'
-import { leaseKey, type RoomKeys, roomKeys } from '../../src/redis/keys.ts'
+import { bansKeys, leaseKey, type RoomKeys, roomKeys } from '../../src/redis/keys.ts'
 import {
   createScripts,
   type JoinAnswer,
@@ -797,5 +797,18 @@ describe('scripts', () => {
     await join(asked)
     await redis.script('FLUSH')
     expect(await join(asked)).toMatchObject({ answer: 'ok' })
+  })
+
+  it('puts another list of bans in the place of the one that was seen, tells it, and of two takes the first', async () => {
+    const keys = bansKeys(prefix)
+    await ear.ssubscribe(keys.channel)
+    expect(await scripts.bansSwap(keys, '', '1-aaaaaaaa', '[]')).toBe(true)
+    expect(await scripts.bansSwap(keys, '', '1-bbbbbbbb', '["other"]')).toBe(false)
+    expect(await scripts.bansSwap(keys, '1-aaaaaaaa', '2-cccccccc', '[2]')).toBe(true)
+    expect(await scripts.bansSwap(keys, '1-aaaaaaaa', '2-cccccccc', '[2]')).toBe(false)
+    expect(await redis.hgetall(keys.list)).toEqual({ stamp: '2-cccccccc', list: '[2]' })
+    const stamps = () => heard.map(String).filter((text) => /^[12]-/.test(text))
+    while (stamps().length < 2) await new Promise((resolve) => setTimeout(resolve, 10))
+    expect(stamps()).toEqual(['1-aaaaaaaa', '2-cccccccc'])
   })
 })

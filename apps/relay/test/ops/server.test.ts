@@ -14,9 +14,12 @@ import {
   usersReplySchema,
 } from '@pychat/protocol'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { countByKind } from '../../src/bans/ban-list.ts'
+import { createFileBanStore } from '../../src/bans/bans.file.ts'
+import { createBans } from '../../src/bans/bans.ts'
 import type { Cluster, ClusterQuestions } from '../../src/cluster/cluster.ts'
 import { runConsoleLine } from '../../src/console.ts'
-import { roomShort } from '../../src/ops/admin-commands.ts'
+import { roomShort } from '../../src/ops/admin-context.ts'
 import { createHealth, readyAfterMs, unreadyAfterMs } from '../../src/ops/health.ts'
 import { createMetrics } from '../../src/ops/metrics.ts'
 import { createOpsServer, type OpsServer } from '../../src/ops/server.ts'
@@ -81,6 +84,10 @@ describe('the ops port', () => {
               ],
         shutdown: () => 'stopping' as const,
         drain: () => 'draining' as const,
+        bans: () => bans.version(),
+        met: () => 2,
+        kick: () => 1,
+        announce: () => 3,
       }
       return {
         asked: asked.length,
@@ -91,6 +98,7 @@ describe('the ops port', () => {
       }
     },
   }
+  const bans = createBans(createFileBanStore(null), Date.now, () => {})
   const stats = { messages: 5, bytes: 500, createdAt: 1000, lastActiveAt: 2000 }
   const rooms = {
     kind: 'redis',
@@ -103,9 +111,16 @@ describe('the ops port', () => {
         : null,
   } as unknown as Rooms
 
-  const admin = { cluster, rooms, diagnose: () => Promise.reject(new Error('not in this script')) }
+  const admin = {
+    cluster,
+    rooms,
+    bans,
+    now: Date.now,
+    diagnose: () => Promise.reject(new Error('not in this script')),
+  }
 
   beforeAll(async () => {
+    await bans.start()
     server = createOpsServer({
       listen: { host: '127.0.0.1', port: 0 },
       health,
@@ -121,6 +136,7 @@ describe('the ops port', () => {
         ready: () => health.unready() === null,
         storeAvailable: health.storeAvailable,
         draining: () => false,
+        bans: () => countByKind(bans.list()),
       }),
       admin,
       token: () => token,
@@ -157,9 +173,13 @@ describe('the ops port', () => {
   test('the metrics tell the figures in base units', async () => {
     figures.messagesIn = 17
     figures.refused['too-fast'] = 3
+    figures.banRefusals.room = 4
     const text = await (await fetch(`${url}/metrics`)).text()
     expect(text).toContain('pychat_relay_messages_received_total 17')
     expect(text).toContain('pychat_relay_refusals_total{code="too-fast"} 3')
+    expect(text).toContain('pychat_relay_ban_refusals_total{kind="room"} 4')
+    expect(text).toContain('pychat_relay_ban_refusals_total{kind="address"} 0')
+    expect(text).toContain('pychat_relay_bans{kind="key"} 0')
     expect(text).toMatch(
       /pychat_relay_build_info\{version="0\.1\.0",transport="uws",store="redis",node_version="[^"]+"\} 1/,
     )
@@ -294,6 +314,38 @@ describe('the ops port', () => {
     expect(drained).toEqual([])
   })
 
+  test('a ban, a kick and an announcement want what they say they want', async () => {
+    const post = async (path: string, body: unknown) => {
+      const response = await ask(`/admin/v1/${path}`, { method: 'POST', body: JSON.stringify(body) })
+      return { status: response.status, reply: (await response.json()) as Record<string, never> }
+    }
+    const dry = await post('ban', { kind: 'address', value: '192.0.2.9', forMs: 60_000, dryRun: true })
+    expect(dry.reply).toMatchObject({ dryRun: 'ban', ban: { value: '192.0.2.9' }, met: 6, replaced: false })
+    expect(bans.list()).toEqual([])
+    for (const [path, body] of [
+      ['ban', {}],
+      ['ban', { kind: 'user', value: 'x' }],
+      ['ban', { kind: 'address', value: '0.0.0.0/0' }],
+      ['ban', { kind: 'address', value: '300.1.1.1' }],
+      ['ban', { kind: 'key', value: 'abcd' }],
+      ['ban', { kind: 'room', value: 'Lobby' }],
+      ['ban', { kind: 'address', value: '192.0.2.9', forMs: 999 }],
+      ['ban', { kind: 'address', value: '192.0.2.9', reason: 'x'.repeat(201) }],
+      ['ban', { kind: 'address', value: '192.0.2.9', force: true }],
+      ['kick', { room: roomA, session: 'c' }],
+      ['announce', { text: '\u0007' }],
+      ['announce', { text: 'x'.repeat(501) }],
+    ] as const) {
+      expect((await post(path, body)).status, JSON.stringify(body)).toBe(400)
+    }
+    expect((await post('ban', { kind: 'room', value: 'abcd-efgh' })).status).toBe(404)
+    expect((await post('unban', { kind: 'address', value: '192.0.2.9' })).status).toBe(404)
+    expect((await post('kick', { room: 'd'.repeat(32) })).status).toBe(404)
+    const said = await post('announce', { text: ' \u001b[2Jwartet\tbis\n\u202e12 Uhr, grüße ' })
+    expect(said.reply).toMatchObject({ room: null, text: '[2Jwartet bis 12 Uhr, grüße', told: 9 })
+    expect(bans.list()).toEqual([])
+  })
+
   test('a store that is away is unavailable, not a fault', async () => {
     storeAway = true
     const response = await ask('/admin/v1/servers')
@@ -317,6 +369,22 @@ describe('the ops port', () => {
     expect(await line('/users')).toContain('Usage: /users ROOM')
     expect(await line('/nodes')).toContain(nodeIds[2])
     expect(await line('/help')).toContain('/exit')
+    expect(await line('/help')).toContain('/ban room|address|key VALUE [1h] [REASON]')
+    expect(await line('/ban')).toContain('Usage: /ban room|address|key VALUE')
+    expect(await line('/ban planet earth')).toContain('Usage: /ban')
+    expect(await line('/ban address 203.0.113.77/24 1h too much spam')).toMatch(
+      /^Banned address 203\.0\.113\.0\/24, until .*: too much spam\. It met 6\.\n$/,
+    )
+    expect(await line(`/ban room ${roomShort(roomA)}`)).toContain(`(${roomA}), until lifted`)
+    expect((await line('/bans'))?.split('\n')).toHaveLength(3)
+    expect(await line('/unban address 203.0.113.0/24')).toBe('Lifted the ban of address 203.0.113.0/24.\n')
+    expect(await line('/unban address 203.0.113.0/24')).toContain('no such ban')
+    expect(await line(`/unban room ${roomShort(roomA)}`)).toContain('Lifted')
+    expect(await line('/bans')).toBe('Nobody is banned.\n')
+    expect(await line(`/kick ${roomShort(roomA)} ${'c'.repeat(8)}`)).toBe('Put out 3 members.\n')
+    expect(await line(`/kick ${roomShort(roomA)} ${'d'.repeat(8)}`)).toContain('no such session')
+    expect(await line('/kick')).toContain('Usage: /kick ROOM [SESSION]')
+    expect(await line('/announce back at noon')).toBe('Told 9 connections.\n')
     expect(await line('/bogus')).toContain('/help')
     expect(await line('/exit')).toBeNull()
     silent = 2

@@ -1,6 +1,7 @@
 // A node's sessions on fake sockets and the memory rooms, or a scripted store, with a clock that tests move.
 import { BlockList } from 'node:net'
 import { decodeDelivery, decodeRelayControl, type RelayControl, type RelayControlOf } from '@pychat/protocol'
+import { type BanMatcher, createMatcher } from '../../src/bans/ban-matcher.ts'
 import { createMemoryRooms } from '../../src/rooms/rooms.memory.ts'
 import type { QuietBounds, Rooms, RoomsEvents } from '../../src/rooms/rooms.ts'
 import { createAddressLimits } from '../../src/session/address-limits.ts'
@@ -36,6 +37,7 @@ export function house(
     quiet?: QuietBounds
     roomShare?: ShareRates
     addressFramesPerSecond?: number
+    bans?: BanMatcher
   } = {},
 ) {
   let now = 1_000_000
@@ -73,6 +75,7 @@ export function house(
       ackReplicas: more.ackReplicas ?? 0,
       software: 'pychat-relay/test',
     },
+    bans: more.bans ?? createMatcher([]),
     joinTurn: more.joinTurn ?? (async () => {}),
     addressLimits: createAddressLimits({
       trustedProxies: new BlockList(),

@@ -20,6 +20,8 @@ export class RawMember {
   tag = hex(16) as NameTag
   profile = randomBytes(292).toString('base64url')
   counter = 0
+  /** Of its handshakes. */
+  headers: Record<string, string> = {}
   #client: WireClient | null = null
   #id = 0
 
@@ -36,7 +38,7 @@ export class RawMember {
   /** On a new connection, as the same session. */
   async connect(url: string): Promise<this> {
     this.#client?.socket.terminate()
-    this.#client = await connect(url)
+    this.#client = await connect(url, true, this.headers)
     return this
   }
 

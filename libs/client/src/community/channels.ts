@@ -6,7 +6,7 @@ import type { Charter, Rank, Signed } from '@pychat/protocol'
 import { ChatRefusal } from '../chat-refusal.ts'
 import type { ClientPorts } from '../ports.ts'
 import type { Room } from '../room.ts'
-import type { Origin } from '../room-events.ts'
+import { isRefusal, type Origin } from '../room-events.ts'
 import type { Conversation, Emit } from './conversation.ts'
 import type { Desk } from './desk.ts'
 import { type Draft, withoutEndedBans } from './draft.ts'
@@ -149,7 +149,7 @@ export function createChannels(ports: ChannelPorts): Channels {
     })
     room.on('ended', ({ code, sentence }) => {
       if (!isHere()) return
-      first?.ended(code === 'left' || code === 'kicked' ? 'stopped' : code, sentence)
+      first?.ended(isRefusal(code) ? code : 'stopped', sentence)
       // The whole client goes: the next start comes back to this channel.
       if (code === 'left' || code === 'stopped') drop(channel, sentence)
       else end(channel, sentence)

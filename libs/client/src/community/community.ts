@@ -62,6 +62,7 @@ const beforeReady: ReadonlySet<keyof CommunityEvents> = new Set([
   'pending',
   'failed',
   'warning',
+  'announcement',
   'expelled',
   'stopped',
 ])
@@ -374,6 +375,7 @@ export function createCommunity(options: CommunityOptions, ports: CommunityPorts
   const all = () => [conversation, ...channels.conversations(), ...talks.conversations()]
 
   client.on('state', (event) => emit('state', event))
+  client.on('announcement', ({ text }) => emit('announcement', { text }))
   client.on('unreadable', () => emit('unreadable', { view: roomView }))
   client.on('stopped', ({ reason, sentence }) => stopped(reason, sentence))
   conversation.attach(homeRoom())

@@ -3,6 +3,7 @@
 import { ChatRefusal } from '../chat-refusal.ts'
 import type { ClientPorts } from '../ports.ts'
 import type { Room } from '../room.ts'
+import { isRefusal } from '../room-events.ts'
 
 /** After a lost connection. */
 const againMs = 500
@@ -49,7 +50,7 @@ export function inside(room: Room): Promise<void> {
   return new Promise((resolve, reject) => {
     room.on('ready', () => resolve())
     room.on('ended', ({ code, sentence }) =>
-      reject(new ChatRefusal(code === 'left' || code === 'kicked' ? 'stopped' : code, sentence)),
+      reject(new ChatRefusal(isRefusal(code) ? code : 'stopped', sentence)),
     )
   })
 }

@@ -134,6 +134,8 @@ export type CommunityEvents = {
   fork: { view: View; from: string }
   /** Something came that no member can be shown to have written; it is dropped. */
   unreadable: { view: View; from?: string }
+  /** The relay's operator says something, signed by nobody. */
+  announcement: { text: string }
   /** The relay does what it must not, or fails to do what it must. What this client trusts stays in force. */
   warning: { code: WarningCode; sentence: string }
   /** The end: no more events. */

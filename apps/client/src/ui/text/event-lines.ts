@@ -21,6 +21,7 @@ const warningNotices: ReadonlySet<string> = new Set([
   'rekey-offer',
   'confirm',
   'locked-out',
+  'announcement',
   'charter-old',
   'charter-foreign',
   'charter-invalid',
