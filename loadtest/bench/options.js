@@ -2,17 +2,35 @@
 import { parseArgs } from 'node:util'
 import { scenarios } from './scenarios/index.js'
 
-const quick = { rounds: 2, seconds: 0.6, connections: 2_000, idleRounds: 1, watchSeconds: 4, nodes: [2] }
-const whole = { rounds: 7, seconds: 3, connections: 10_000, idleRounds: 3, watchSeconds: 30, nodes: [2, 4] }
+const quick = {
+  rounds: 2,
+  seconds: 0.6,
+  connections: 2_000,
+  idleRounds: 1,
+  watchSeconds: 4,
+  nodes: [2],
+  crowdRounds: 1,
+}
+const whole = {
+  rounds: 7,
+  seconds: 3,
+  connections: 10_000,
+  idleRounds: 3,
+  watchSeconds: 30,
+  nodes: [2, 4],
+  crowdRounds: 3,
+}
 const quickScenarios = ['S1', 'S2', 'S3', 'S4']
 
 export const help = `npm run bench [-- OPTIONS]: measures the relay beside its peers and writes results/ and docs/performance.md.
+
+All of it takes about 75 minutes on an idle machine; --rounds 3 --seconds 2 about 30.
 
   --quick              S1 to S4 with short windows, in under 5 minutes
   --scenario S3,S4     only these; ${scenarios.map(({ id }) => id).join(', ')}
   --rounds N           rounds of two windows per system (7; quick 2)
   --seconds N          length of a window (3; quick 0.6)
-  --connections N      connections of S2 and S4 per system, at most 18000 (10000; quick 2000)
+  --connections N      connections of S2, S4 and S6 per system, at most 18000 (10000; quick 2000)
   --nodes 2,4          numbers of nodes in S3 (2,4; quick 2)
   --only NAME,NAME     only these systems, by their names in results
   --any-load           count windows on a busy machine too: for trying things, the result says so
@@ -61,7 +79,10 @@ export function readOptions(args) {
   }
   if (values.help) return { help: true }
   const options = { ...(values.quick ? quick : whole) }
-  if (values.rounds !== undefined) options.rounds = number(values, 'rounds', 1, 100)
+  if (values.rounds !== undefined) {
+    options.rounds = number(values, 'rounds', 1, 100)
+    for (const few of ['idleRounds', 'crowdRounds']) options[few] = Math.min(options[few], options.rounds)
+  }
   if (values.seconds !== undefined) options.seconds = number(values, 'seconds', 0.1, 600)
   if (values.connections !== undefined) {
     options.connections = Math.floor(number(values, 'connections', 400, 18_000) / 4) * 4

@@ -48,20 +48,32 @@ const results = {
   scenarios: {},
 }
 
+const folder = new URL('results/', import.meta.url)
+mkdirSync(folder, { recursive: true })
+const parts = [startedAt.toISOString().slice(0, 10), options.quick ? 'quick' : null, ...(options.asked ?? [])]
+const file = new URL(`${parts.filter(Boolean).join('-')}.json`, folder)
+
+/** After every scenario: a run takes long, and may be broken off. */
+function save() {
+  results.seconds = Math.round((Date.now() - startedAt.getTime()) / 1000)
+  writeFileSync(file, `${JSON.stringify(results, null, 1)}\n`)
+}
+
 for (const scenario of options.scenarios) {
   const wanted = scenario.systems.filter((name) => options.only === null || options.only.includes(name))
   const { here, skipped } = available(wanted)
   Object.assign(results.skipped, skipped)
   for (const [name, reason] of Object.entries(skipped)) say(`${scenario.id} skips ${name}: ${reason}.`)
+  if (here.length === 0) continue
   say(`${scenario.id}: ${scenario.title} (${Math.round((Date.now() - startedAt.getTime()) / 1000)} s gone)`)
   try {
     for (const series of await scenario.run(here, { ...options, say })) keep(scenario, series)
   } catch (error) {
-    if (!(error instanceof VoidRun)) throw error
     // What one scenario lacks does not take the others' results along.
     results.failed[scenario.id] = error.message
-    say(`${scenario.id}: ${error.message}`)
+    say(error instanceof VoidRun ? `${scenario.id}: ${error.message}` : error.stack)
   }
+  save()
 }
 
 function keep(scenario, { name, rounds: list, ...about }) {
@@ -72,12 +84,6 @@ function keep(scenario, { name, rounds: list, ...about }) {
   results.scenarios[name] = { scenario: scenario.id, ...about, figures, rounds: list }
 }
 
-results.seconds = Math.round((Date.now() - startedAt.getTime()) / 1000)
-const folder = new URL('results/', import.meta.url)
-mkdirSync(folder, { recursive: true })
-const parts = [startedAt.toISOString().slice(0, 10), options.quick ? 'quick' : null, ...(options.asked ?? [])]
-const file = new URL(`${parts.filter(Boolean).join('-')}.json`, folder)
-writeFileSync(file, `${JSON.stringify(results, null, 1)}\n`)
 say(`Written to ${fileURLToPath(file)} after ${results.seconds} s.`)
-if (options.report) say(`Written to ${writeReport(results)}.`)
+if (options.report) say(`Written to ${writeReport()}.`)
 process.exit(Object.keys(results.failed).length > 0 ? 1 : 0)

@@ -82,17 +82,18 @@ export class Connection {
 
   /** Answers frames until the room is joined, then counts. */
   #reader(joined, fail) {
-    const { deliveriesIn, next } = this.#dialect
+    const { deliveriesIn, next, heard, counts = 2 } = this.#dialect
     let inRoom = false
     const enter = () => {
       inRoom = true
-      reader.whole = deliveriesIn !== undefined
+      reader.whole = deliveriesIn !== undefined || heard !== undefined
       joined()
     }
     const reader = new FrameReader((opcode, payload) => {
       if (opcode === 9) this.#socket.write(pong)
       else if (inRoom) {
-        if (opcode === 2) this.delivered += deliveriesIn === undefined ? 1 : deliveriesIn(payload)
+        if (opcode === counts) this.delivered += deliveriesIn === undefined ? 1 : deliveriesIn(payload)
+        heard?.(payload)
       } else {
         try {
           const step = next(payload.toString('latin1'))
@@ -117,9 +118,9 @@ export class Connection {
     this.#socket.write(parts.length === 1 ? parts[0] : Buffer.concat(parts))
   }
 
-  /** Stops, or starts again, to read: what comes meanwhile waits in the kernel, then in the server. */
-  pause() {
-    this.#socket.pause()
+  /** @param frames whole client frames (frames.js) */
+  write(frames) {
+    this.#socket.write(frames)
   }
 
   close() {

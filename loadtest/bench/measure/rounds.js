@@ -3,21 +3,25 @@
 import { measureWindow } from './window.js'
 
 /**
- * @param clusters with open rooms  @param metrics { [metric]: (figures of a window) => number or null }
+ * @param clusters with open rooms  @param traffic of driver/rooms.js, or a function of the cluster  @param metrics { [metric]: (figures of a window) => number or null }
  * @returns { rounds: [{ [metric]: { [system]: mean of its two windows } }], load: the worst of all windows, refused }
  */
 export async function runRounds({ label, clusters, traffic, metrics, context }) {
   const { rounds, seconds, say } = context
-  const window = { seconds, ...traffic }
+  const windowOf = (cluster) => ({ seconds, ...(typeof traffic === 'function' ? traffic(cluster) : traffic) })
   // The first arrivals and the compiler's work do not count.
   for (const cluster of clusters) {
-    await cluster.driver.ask('window', { ...window, latency: false, seconds: Math.min(1.5, seconds) })
+    await cluster.driver.ask('window', {
+      ...windowOf(cluster),
+      latency: false,
+      seconds: Math.min(1.5, seconds),
+    })
   }
   const result = { rounds: [], load: {}, refused: 0 }
   for (let round = 0; round < rounds; round += 1) {
     const seen = Object.fromEntries(Object.keys(metrics).map((metric) => [metric, {}]))
     for (const cluster of [...clusters, ...clusters.toReversed()]) {
-      const figures = await measureWindow(cluster, window, context)
+      const figures = await measureWindow(cluster, windowOf(cluster), context)
       result.refused += figures.refused
       for (const [name, share] of Object.entries(figures.load)) {
         result.load[name] = Math.max(result.load[name] ?? 0, share)

@@ -33,12 +33,14 @@ const weight = ({ quick, settings }) => (settings.anyLoad ? 0 : 2) + (quick ? 0 
 function goalRow(found, { series: name, system, peer, max }) {
   const series = found.get(name)?.series
   const figures = series?.figures
-  if (figures?.[system] === undefined || (peer !== null && figures[peer] === undefined)) {
+  // Memory that shrank while connections came makes no ratio.
+  const measured = (each) => figures?.[each] !== undefined && (peer === null || figures[each].median > 0)
+  if (!measured(system) || (peer !== null && !measured(peer))) {
     return `| ${name} | ${system}${peer === null ? '' : ` / ${peer}`} | ${max} | not measured | |`
   }
   const ratio = peer === null ? figures[system] : ratios(series.rounds, system, peer)
   const [low, high] = ratio.quartiles
-  const verdict = ratio.median <= max ? 'yes' : 'no'
+  const verdict = `${ratio.median <= max ? 'yes' : 'no'}${found.get(name).run.settings.anyLoad ? ' (busy machine)' : ''}`
   const of = peer === null ? system : `${system} / ${peer}`
   return `| ${name} | ${of} | ${max} | ${digits(ratio.median)} (${digits(low)} .. ${digits(high)}) | ${verdict} |`
 }

@@ -10,10 +10,10 @@ const sum = (parts, figure) => parts.reduce((total, part) => total + part[figure
 
 /**
  * @param name a row of systems/index.js
- * @param nodes how many  @param redis whether they share one
+ * @param options nodes: how many; redis: whether they share one; env: settings; program: the driver's, where not main.js
  * @returns a cluster: `ports`, `driver`, costs of all nodes together, `redis` or null, `stop()`
  */
-export async function startCluster(name, { nodes = 1, redis: shared = nodes > 1, env = {} } = {}) {
+export async function startCluster(name, { nodes = 1, redis: shared = nodes > 1, env = {}, program } = {}) {
   const system = systems[name]
   const parts = []
   const stop = () => Promise.all(parts.map((part) => part.stop()))
@@ -25,7 +25,7 @@ export async function startCluster(name, { nodes = 1, redis: shared = nodes > 1,
       servers.push(await startNode(name, redis?.url ?? null, env))
       parts.push(servers[i])
     }
-    const driver = await startDriver()
+    const driver = await startDriver(program)
     parts.push(driver)
     return {
       name,
@@ -52,7 +52,7 @@ export async function startCluster(name, { nodes = 1, redis: shared = nodes > 1,
 export async function startNode(name, redisUrl, env = {}, port = 0) {
   const at = port || (await freePort())
   const otherPort = await freePort()
-  return startProcess({
+  const server = await startProcess({
     name,
     core: cores.servers,
     port: at,
@@ -61,4 +61,5 @@ export async function startNode(name, redisUrl, env = {}, port = 0) {
       return { ...node, env: { ...node.env, ...env } }
     },
   })
+  return { ...server, otherPort }
 }

@@ -9,6 +9,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 /** The servers that are measured share one core; who speaks to them, and Redis, the other. */
 export const cores = { servers: 0, driver: 1 }
 const startTimeoutMs = 20_000
+const profileTimeoutMs = 10_000
 const running = new Set()
 
 // A run that is broken off leaves nothing behind.
@@ -149,11 +150,14 @@ export async function startProcess({ name, core, port, launch }) {
     collect: () => collects && child.kill('SIGUSR2'),
     ended,
     async stop() {
-      // nginx has workers of its own, which its own end takes along only when it is asked kindly.
-      const pids = family(child.pid)
-      for (const pid of pids.slice(1).reverse()) {
+      if (collects && process.env['BENCH_PROFILE_FOLDER'] && !over) {
+        child.kill('SIGALRM')
+        await Promise.race([ended, wait(profileTimeoutMs)])
+      }
+      // Killed from the leaves on: nginx has workers that would outlive it.
+      for (const each of family(child.pid).slice(1).reverse()) {
         try {
-          process.kill(pid, 'SIGKILL')
+          process.kill(each, 'SIGKILL')
         } catch {}
       }
       child.kill('SIGKILL')

@@ -38,9 +38,9 @@ export function joinText(room, identity, after = undefined) {
 
 export const helloText = '{"t":"hello","version":1,"software":"bench/1"}'
 
-/** @param identity its `session` and `counter` name the frame */
-export function sealedFrame(identity) {
-  const frame = randomBytes(sealedBytes)
+/** @param identity its `session` and `counter` name the frame  @param bytes 58 more than a length of section 5.1 */
+export function sealedFrame(identity, bytes = sealedBytes) {
+  const frame = randomBytes(bytes)
   frame[0] = 1
   frame[1] = 1
   identity.session.copy(frame, 2)
@@ -55,7 +55,7 @@ const dialect = {
     if (said.includes('"refused"')) throw new Error(`the relay refused: ${said.slice(0, 300)}`)
     return said.includes('"t":"joined"') ? 'joined' : null
   },
-  message: sealedFrame,
+  message: (identity) => sealedFrame(identity),
 }
 
 function system(transport, log) {

@@ -1,0 +1,126 @@
+// A driver process full of PyChat members (member.js) that talk by a schedule while a scenario breaks things around them.
+import { createHistogram } from 'node:perf_hooks'
+import { setTimeout as wait } from 'node:timers/promises'
+import { Member } from './member.js'
+
+const histogram = () => createHistogram({ lowest: 1, highest: 600_000_000, figures: 3 })
+
+let rooms = []
+let ports = []
+let latencies = histogram()
+let talking = null
+let cursor = 0
+const returns = []
+let brokenAt = null
+
+const crowd = {
+  bytes: undefined,
+  /** A member's own node, or any other once that is gone. */
+  port: (member) =>
+    ports.includes(member.port) ? member.port : ports[Math.floor(Math.random() * ports.length)],
+  heard(_, ms) {
+    latencies.record(Math.max(1, Math.round(ms * 1000)))
+  },
+  back() {
+    if (brokenAt !== null) returns.push(performance.now() - brokenAt)
+  },
+}
+
+const everybody = () => rooms.flat()
+
+const deeds = {
+  /** rooms x members; member m of a room begins on port m mod ports */
+  async open({ rooms: count, members, ports: given, bytes }) {
+    ports = given
+    crowd.bytes = bytes
+    const fresh = []
+    for (let room = 0; room < count; room += 1) {
+      rooms[room] = []
+      for (let m = 0; m < members; m += 1) {
+        const member = new Member(room, crowd)
+        member.port = given[m % given.length]
+        rooms[room].push(member)
+        fresh.push(member)
+      }
+    }
+    for (let i = 0; i < fresh.length; i += 50) {
+      const batch = fresh.slice(i, i + 50)
+      for (const member of batch) member.open()
+      for (let waited = 0; batch.some(({ joined }) => !joined); waited += 5) {
+        if (waited > 60_000) throw new Error('members could not join in time')
+        await wait(5)
+      }
+    }
+  },
+  /** perTick messages every so many milliseconds, each by the next room's next member, until `hush` */
+  talk({ perTick, everyMs }) {
+    talking = setInterval(() => {
+      for (let i = 0; i < perTick; i += 1) {
+        const room = rooms[cursor % rooms.length]
+        const speakers = room.filter(({ stopped }) => !stopped)
+        speakers[Math.floor(cursor / rooms.length) % speakers.length].say()
+        cursor += 1
+      }
+    }, everyMs)
+  },
+  async hush() {
+    clearInterval(talking)
+  },
+  /** @returns latencies in ms since the last call */
+  latencies() {
+    const seen = latencies
+    latencies = histogram()
+    const at = (percent) => seen.percentile(percent) / 1000
+    return { p50: at(50), p99: at(99), p999: at(99.9), max: seen.max / 1000, count: Number(seen.count) }
+  },
+  /** From now on these ports are left, and returns are timed from now. */
+  broken({ ports: left }) {
+    ports = left
+    returns.length = 0
+    brokenAt = performance.now()
+  },
+  /** @returns ms after `broken` at which members were back */
+  returns: () => returns.slice().sort((a, b) => a - b),
+  state: () => ({
+    joined: everybody().filter(({ joined }) => joined).length,
+    unacknowledged: everybody().reduce((sum, { unacknowledged }) => sum + unacknowledged.size, 0),
+  }),
+  /** The first `count` members of the first room stop reading. */
+  stall({ count }) {
+    for (const member of rooms[0].slice(0, count)) {
+      member.stopped = true
+      member.pause()
+    }
+  },
+  /**
+   * What everybody has seen, once nothing moves any more.
+   * @returns { undetected: messages that a member neither got nor was told about, reported, unknown: gaps without a size }
+   */
+  judge() {
+    const sum = { undetected: 0, reported: 0, unknown: 0, received: 0 }
+    for (const room of rooms) {
+      const end = Math.max(...room.map(({ position }) => position.seq))
+      for (const member of room) {
+        sum.received += member.received
+        sum.reported += member.missed
+        sum.unknown += member.unknownGaps
+        if (member.unknownGaps === 0) sum.undetected += end - member.start - member.received - member.missed
+      }
+    }
+    return sum
+  },
+  close() {
+    for (const member of everybody()) member.close()
+    rooms = []
+  },
+}
+
+process.on('message', async ({ id, deed, request }) => {
+  try {
+    process.send({ id, result: await deeds[deed](request) })
+  } catch (error) {
+    process.send({ id, error: error instanceof Error ? error.message : String(error) })
+  }
+})
+process.on('disconnect', () => process.exit(0))
+process.send({ id: 0 })
