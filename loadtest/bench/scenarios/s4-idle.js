@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as wait } from 'node:timers/promises'
 import { startCluster } from '../servers/cluster.js'
 
-const warmUpConnections = 100
+/** Open before and while the others come: what a process needs once, compiled code and grown heaps, is no connection's share. */
+const warmUpShare = 0.4
 
 const slabBytes = () => Number(/Slab:\s+(\d+) kB/.exec(readFileSync('/proc/meminfo', 'latin1'))[1]) * 1024
 
@@ -18,12 +19,11 @@ async function settle(cluster) {
 async function watch(name, { connections, watchSeconds }) {
   const cluster = await startCluster(name)
   try {
-    // What the process needs once, compiled code and grown heaps, is no connection's share.
-    await cluster.open(warmUpConnections / 4, 4)
-    await cluster.driver.ask('close')
+    const warm = Math.ceil((connections * warmUpShare) / 4)
+    await cluster.open(warm, 4)
     await settle(cluster)
     const before = { resident: cluster.residentBytes(), slab: slabBytes() }
-    await cluster.open(connections / 4, 4)
+    await cluster.open(connections / 4, 4, { first: warm })
     await settle(cluster)
     const figures = {
       memory: (cluster.residentBytes() - before.resident) / connections,
@@ -31,7 +31,8 @@ async function watch(name, { connections, watchSeconds }) {
     }
     const cpuBefore = cluster.cpuMicroseconds()
     await wait(watchSeconds * 1000)
-    return { ...figures, cpu: (cluster.cpuMicroseconds() - cpuBefore) / connections / watchSeconds }
+    const open = connections + warm * 4
+    return { ...figures, cpu: (cluster.cpuMicroseconds() - cpuBefore) / open / watchSeconds }
   } finally {
     await cluster.stop()
   }
