@@ -1,4 +1,4 @@
-// The nodes and the Redis that a run starts for itself, what is done to them in the middle, and what they cost.
+// The nodes and the Redis that a run starts for itself, and what is done to them in the middle.
 import { randomBytes } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -6,13 +6,11 @@ import { fileURLToPath } from 'node:url'
 import { type Running, run, runFolder, until } from '#chaos/processes'
 import { givenStore, type Store, startStore } from '#chaos/stores'
 import { type RelayNode, startTopology, type Topology } from '#chaos/topology'
+import type { Pids } from './costs.ts'
 
 const adminBin = fileURLToPath(new URL('../../../apps/admin-cli/bin/pychat-admin.js', import.meta.url))
 /** How much longer than its drain a node may take to end: docs/configuration.md, PYCHAT_DRAIN_MS. */
 const drainSlackMs = 6000
-
-/** What the processes of a cluster used since their start. */
-export type Costs = { relayCpuMs: number; redisCpuMs: number; relayMemoryMiB: number }
 
 export type Cluster = {
   urls: readonly string[]
@@ -20,8 +18,8 @@ export type Cluster = {
   kill(): Promise<string>
   /** Empties one node. @returns what happened, and whether it ended by itself in time */
   drain(withinMs: number): Promise<{ sentence: string; inTime: boolean }>
-  /** null where the system does not tell, or when a node is gone. */
-  costs(): Costs | null
+  /** Of those processes that this run started. */
+  pids(): Omit<Pids, 'k6'>
   /** Nodes that ended although nobody asked them to. */
   crashed(): string[]
   stop(): Promise<void>
@@ -60,19 +58,10 @@ function clusterOf(store: Store, topology: Topology, tokenFile: string): Cluster
         inTime: ended && code === 0,
       }
     },
-    costs() {
-      if (topology.nodes.some(({ alive }) => !alive)) return null
-      const all = topology.nodes.map(({ pid }) => usedBy(pid))
-      const redis = store.servers.map(({ pid }) => (pid === 0 ? { cpuMs: 0, memoryMiB: 0 } : usedBy(pid)))
-      if ([...all, ...redis].some((each) => each === null)) return null
-      const sum = (each: typeof all, key: 'cpuMs' | 'memoryMiB') =>
-        each.reduce((total, used) => total + (used?.[key] ?? 0), 0)
-      return {
-        relayCpuMs: sum(all, 'cpuMs'),
-        redisCpuMs: sum(redis, 'cpuMs'),
-        relayMemoryMiB: sum(all, 'memoryMiB'),
-      }
-    },
+    pids: () => ({
+      relays: topology.nodes.map(({ pid }) => pid),
+      redis: store.servers.map(({ pid }) => pid).filter((pid) => pid !== 0),
+    }),
     crashed: () => topology.nodes.filter((node) => !node.alive && !gone.has(node)).map(({ name }) => name),
     async stop() {
       await topology.stop()
@@ -96,21 +85,4 @@ async function drainOne(node: RelayNode, withinMs: number, tokenFile: string) {
     throw new Error(`pychat-admin found no node to drain; its log is in ${runFolder()}.`)
   const args = ['drain', target, '--within', `${withinMs / 1000}s`, '--yes']
   return { target, code: await admin('admin-drain', args).exited }
-}
-
-const ticksPerSecond = 100
-const pageBytes = 4096
-
-/** Processor time and resident memory of a process with all its threads; null where the system does not tell. */
-function usedBy(pid: number): { cpuMs: number; memoryMiB: number } | null {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
-    return {
-      cpuMs: ((Number(fields[11]) + Number(fields[12])) * 1000) / ticksPerSecond,
-      memoryMiB: (Number(fields[21]) * pageBytes) / 2 ** 20,
-    }
-  } catch {
-    return null
-  }
 }

@@ -5,9 +5,10 @@ import { join, resolve } from 'node:path'
 import { endAll, pause, run, runFolder } from '#chaos/processes'
 import type { K6Summary } from '#k6/plan'
 import { type Cluster, startCluster } from './cluster.ts'
+import { between, type Costs, costsOf, type Spent } from './costs.ts'
 import { bundle, findK6, type K6Run, lastWords, startK6 } from './k6.ts'
 import { type Options, readOptions, UsageError, usage } from './options.ts'
-import { pageOf, resultOf, type Window } from './report.ts'
+import { pageOf, resultOf } from './report.ts'
 import { planOf, scenarios } from './scenarios.ts'
 
 const pollMs = 1000
@@ -18,7 +19,7 @@ const stoppedByHand = 130
 const say = (line: string) => process.stderr.write(`load: ${line}\n`)
 let interrupted = false
 
-type Watched = { window: Window | null; events: string[]; problems: string[] }
+type Watched = { spent: Spent | null; events: string[]; problems: string[] }
 
 /** Follows a run until its end. @param halfway what is to happen then */
 async function watch(
@@ -32,8 +33,8 @@ async function watch(
   const problems: string[] = []
   let due = halfway
   let talkingSince = 0
-  let before: { delivered: number; at: number; costs: ReturnType<Cluster['costs']> } | null = null
-  let window: Window | null = null
+  let before: Costs | null = null
+  let spent: Spent | null = null
   let happening: Promise<void> | null = null
   let last = { delivered: 0, at: performance.now() }
   for (let polls = 0; k6.running.alive; polls += 1) {
@@ -47,18 +48,10 @@ async function watch(
     const at = performance.now()
     if (sent > 0 && talkingSince === 0) talkingSince = at
     const talkedMs = talkingSince === 0 ? 0 : at - talkingSince
-    const costs = cluster?.costs() ?? null
-    if (sent > 0 && before === null) before = { delivered, at, costs }
-    else if (before !== null && talkedMs < trafficMs && costs !== null && before.costs !== null) {
-      window = {
-        delivered: delivered - before.delivered,
-        ms: at - before.at,
-        costs: {
-          relayCpuMs: costs.relayCpuMs - before.costs.relayCpuMs,
-          redisCpuMs: costs.redisCpuMs - before.costs.redisCpuMs,
-          relayMemoryMiB: costs.relayMemoryMiB,
-        },
-      }
+    if (cluster !== null && sent > 0 && talkedMs < trafficMs) {
+      const costs = costsOf({ ...cluster.pids(), k6: k6.running.pid }, delivered)
+      if (before === null) before = costs
+      else if (costs !== null) spent = between(before, costs) ?? spent
     }
     if (due !== null && talkedMs >= trafficMs / 2) {
       happening = due().then(
@@ -81,14 +74,14 @@ async function watch(
   if (due !== null) problems.push('The run ended before what was to happen in its middle.')
   const crashed = cluster?.crashed() ?? []
   if (crashed.length > 0) problems.push(`Ended by themselves: ${crashed.join(', ')}; logs with --keep.`)
-  return { window, events, problems }
+  return { spent, events, problems }
 }
 
 function halfwayOf(options: Options, cluster: Cluster | null) {
   const { halfway: command } = options
   if (command !== null) {
     return async () => {
-      const code = await run('halfway', '/bin/sh', ['-c', command], process.env, process.cwd()).exited
+      const code = await run('halfway', '/bin/sh', ['-c', command]).exited
       return { sentence: `the command of --halfway ended with exit code ${code}`, inTime: code === 0 }
     }
   }
@@ -96,6 +89,11 @@ function halfwayOf(options: Options, cluster: Cluster | null) {
   if (own === null || cluster === null) return null
   if (own === 'drain') return () => cluster.drain(options.withinMs)
   return async () => ({ sentence: await cluster.kill(), inTime: true })
+}
+
+/** What somebody else would type: where results go is nobody's business. */
+function repeatable(args: readonly string[]): string[] {
+  return args.filter((arg, i) => !arg.startsWith('--out') && args[i - 1] !== '--out')
 }
 
 async function main(): Promise<number> {
@@ -120,7 +118,7 @@ async function main(): Promise<number> {
   const plan = planOf(scenario, sizes, cluster?.urls ?? options.urls, options)
   writeFileSync(join(out, 'plan.json'), `${JSON.stringify(plan, null, 2)}\n`)
   const k6 = await startK6(program, out, sizes.trafficMs)
-  const { window, events, problems } = await watch(k6, cluster, options, halfwayOf(options, cluster))
+  const { spent, events, problems } = await watch(k6, cluster, options, halfwayOf(options, cluster))
   const code = await k6.running.exited
   await cluster?.stop()
   if (interrupted) return stoppedByHand
@@ -128,8 +126,8 @@ async function main(): Promise<number> {
     throw new Error(`k6 ended with exit code ${code ?? 'none'}. Its last lines:\n${lastWords(out)}`)
   }
   const summary = JSON.parse(readFileSync(join(out, 'k6.json'), 'utf8')) as K6Summary
-  const command = `npm run load -- ${process.argv.slice(2).join(' ')}`
-  const result = resultOf({ plan, command, k6: summary, window, events, problems })
+  const command = `npm run load -- ${repeatable(process.argv.slice(2)).join(' ')}`
+  const result = resultOf({ plan, command, k6: summary, spent, events, problems })
   writeFileSync(join(out, 'summary.json'), `${JSON.stringify(result, null, 2)}\n`)
   const page = pageOf(result)
   writeFileSync(join(out, 'summary.txt'), page)

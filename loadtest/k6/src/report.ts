@@ -1,16 +1,14 @@
 // What a run found: a page to read and JSON to keep, both without names of machines.
 import { cpus, totalmem } from 'node:os'
 import type { K6Summary, Plan } from '#k6/plan'
-import type { Costs } from './cluster.ts'
-
-/** Around the time in which messages were sent, as close as it was looked at. */
-export type Window = { delivered: number; ms: number; costs: Costs | null }
+import type { Spent } from './costs.ts'
 
 export type Found = {
   plan: Plan
   command: string
   k6: K6Summary
-  window: Window | null
+  /** While messages were sent, as close as it was looked at. */
+  spent: Spent | null
   /** What happened in the middle, and what went wrong beside the thresholds. */
   events: readonly string[]
   problems: readonly string[]
@@ -26,7 +24,7 @@ function figureOf(values: Record<string, number>, expression: string): string {
   return value === undefined ? 'see report.html' : String(Math.round(value * 1000) / 1000)
 }
 
-export function resultOf({ plan, command, k6, window, events, problems }: Found) {
+export function resultOf({ plan, command, k6, spent, events, problems }: Found) {
   const values = (name: string): Record<string, number> => k6.metrics[name]?.values ?? {}
   const count = (name: string) => values(name)['count'] ?? 0
   const trend = (name: string) => {
@@ -43,7 +41,6 @@ export function resultOf({ plan, command, k6, window, events, problems }: Found)
   )
   const settleMs = values('pychat_settle_ms')['max'] ?? 0
   const delivered = count('pychat_delivered')
-  const costs = window?.costs ?? null
   return {
     scenario: plan.scenario,
     kept: problems.length === 0 && thresholds.every(({ ok }) => ok),
@@ -74,16 +71,7 @@ export function resultOf({ plan, command, k6, window, events, problems }: Found)
       connectFailures: count('pychat_connect_failures'),
       refused: count('pychat_refused'),
       checks: { passes: values('checks')['passes'] ?? 0, fails: values('checks')['fails'] ?? 0 },
-      cluster:
-        window === null || costs === null || window.delivered === 0
-          ? null
-          : {
-              relayUsPerDelivery: Math.round((10_000 * costs.relayCpuMs) / window.delivered) / 10,
-              redisUsPerDelivery: Math.round((10_000 * costs.redisCpuMs) / window.delivered) / 10,
-              relayCores: Math.round((100 * costs.relayCpuMs) / window.ms) / 100,
-              redisCores: Math.round((100 * costs.redisCpuMs) / window.ms) / 100,
-              relayMemoryMiB: Math.round(costs.relayMemoryMiB),
-            },
+      spent,
     },
   }
 }
@@ -106,7 +94,7 @@ export function pageOf({
 }: Result) {
   const times = ([name, trend]: [string, Result['figures']['deliveryMs']]) =>
     trend === null ? [] : [row(name, one(trend.p50), one(trend.p95), one(trend.p99), one(trend.max))]
-  const { cluster } = figures
+  const { spent } = figures
   return [
     `# ${scenario}: ${kept ? 'kept' : 'BROKEN'}`,
     '',
@@ -125,10 +113,11 @@ export function pageOf({
     '',
     `${figures.deliveredPerSecond} deliveries a second; ${figures.sent} messages, ${figures.delivered} of ${figures.expected} deliveries, ${figures.lost} lost, ${figures.duplicates} twice`,
     `checks: ${figures.checks.passes} passed, ${figures.checks.fails} failed; ${figures.reconnects} reconnects, ${figures.connectFailures} connections not opened, ${figures.refused} requests or frames not taken at first`,
-    ...(cluster === null
+    ...(spent === null
       ? []
       : [
-          `a delivery cost ${cluster.relayUsPerDelivery} us of the relays' processors and ${cluster.redisUsPerDelivery} us of Redis'; relays ${cluster.relayCores} cores, Redis ${cluster.redisCores}; relays' memory ${cluster.relayMemoryMiB} MiB`,
+          `a delivery cost ${spent.relayUsPerDelivery} us of the relays' processors and ${spent.redisUsPerDelivery} us of Redis'; relays' memory ${spent.relayMemoryMiB} MiB`,
+          `processors used: relays ${spent.relayCores}, Redis ${spent.redisCores}, k6 ${spent.k6Cores}; relays waited ${spent.relayWaitedPerRun} ms for each ms that they had one`,
         ]),
     '',
     row('milliseconds', 'p50', 'p95', 'p99', 'max'),
