@@ -8,7 +8,9 @@ import {
   type BanRequest,
   banReplySchema,
   bansReplySchema,
+  type DefconRequest,
   type DrainRequest,
+  defconReplySchema,
   diagnosisReplySchema,
   drainReplySchema,
   type KickRequest,
@@ -33,6 +35,8 @@ const schemas = {
   users: usersReplySchema,
   load: loadReplySchema,
   diagnosis: diagnosisReplySchema,
+  defcon: defconReplySchema,
+  setDefcon: defconReplySchema,
   shutdown: shutdownReplySchema,
   drain: drainReplySchema,
   bans: bansReplySchema,
@@ -66,7 +70,14 @@ const timeoutMs = 10_000
 
 type More = {
   room?: string
-  body?: DrainRequest | ShutdownRequest | BanRequest | UnbanRequest | KickRequest | AnnounceRequest
+  body?:
+    | DrainRequest
+    | ShutdownRequest
+    | BanRequest
+    | UnbanRequest
+    | KickRequest
+    | AnnounceRequest
+    | DefconRequest
   timeoutMs?: number
   /** Gives up at once, as if nobody answered. */
   signal?: AbortSignal

@@ -6,6 +6,7 @@ import { type Cli, createCli } from './cli.ts'
 import { addBans } from './commands/bans.ts'
 import { addCompletion } from './commands/completion.ts'
 import { addContexts } from './commands/contexts.ts'
+import { addDefcon } from './commands/defcon.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addReads } from './commands/reads.ts'
 import { addStopping } from './commands/stopping.ts'
@@ -21,6 +22,7 @@ Examples:
   pychat-admin ban address 203.0.113.7 --for 1h --reason spam
   pychat-admin drain 1a2b --within 2m      empty a node, then end it; its clients move to the others
   pychat-admin top                         nodes and busiest rooms, live
+  pychat-admin defcon 3 --for 1h           an attack: no new rooms for an hour
   pychat-admin doctor --url wss://chat.example.org
   pychat-admin shutdown --node 1a2b3c4d5e6f7081 --yes
 
@@ -35,6 +37,7 @@ Exit codes: 0 ok, 1 doctor found something wrong, 2 usage, 4 token missing or wr
 const families: readonly ((program: Command, cli: Cli) => void)[] = [
   addReads,
   addBans,
+  addDefcon,
   addStopping,
   addDoctor,
   addTop,

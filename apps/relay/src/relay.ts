@@ -11,6 +11,12 @@ import { type BanStore, type Bans, createBans } from './bans/bans.ts'
 import { createMemoryCluster } from './cluster/cluster.memory.ts'
 import type { Cluster } from './cluster/cluster.ts'
 import type { RelayConfig } from './config.ts'
+import {
+  createEmergency,
+  createMemoryEmergencyStore,
+  type EmergencyStore,
+  emergencyRetryMs,
+} from './emergency/emergency.ts'
 import type { AdminContext } from './ops/admin-context.ts'
 import { type AdminToken, readAdminTokenFile, settleAdminToken } from './ops/admin-token.ts'
 import { createDiagnosis } from './ops/diagnosis.ts'
@@ -79,7 +85,11 @@ export function createRelay({ config, version, log, onStop, lastNode = false }: 
   const startedAt = new Date().toISOString()
   const figures = createFigures()
   const health = createHealth(now)
-  const addressLimits = createAddressLimits(config, (limit) => bump(figures.limited, limit))
+  const addressLimits = createAddressLimits(
+    config,
+    (limit) => bump(figures.limited, limit),
+    () => emergency.measures().addressShare,
+  )
   const latency = createLatency()
   const origins = new Set(config.origins)
   const selected = selectTransport(config.transport)
@@ -122,11 +132,23 @@ export function createRelay({ config, version, log, onStop, lastNode = false }: 
     },
   }
 
-  const { rooms, cluster, banStore, diagnose: diagnoseStore } = openStore(config, roomsEvents, !lastNode)
+  const {
+    rooms,
+    cluster,
+    banStore,
+    emergencyStore,
+    diagnose: diagnoseStore,
+  } = openStore(config, roomsEvents, !lastNode)
   const bans: Bans = createBans(banStore, Date.now, () => {
     const met = registry.meet(bans, true)
     if (met > 0) log.info('Bans ended connections or memberships.', { count: met })
   })
+  const emergency = createEmergency(
+    emergencyStore,
+    () => rooms,
+    Date.now,
+    (level) => log.warn('Another emergency level is in force.', { defcon: level }),
+  )
 
   const registry = createRegistry({
     rooms,
@@ -137,6 +159,7 @@ export function createRelay({ config, version, log, onStop, lastNode = false }: 
     },
     joinTurn: createJoinQueue(config.joinsPerSecond, now).turn,
     addressLimits,
+    emergency,
     roomShares: createRoomShares(shareRates(config.roomFramesPerSecond, config.roomBytesPerSecond)),
     bans,
     figures,
@@ -186,6 +209,10 @@ export function createRelay({ config, version, log, onStop, lastNode = false }: 
     if (request.origin !== '' && !origins.has(request.origin)) {
       return refuse(403, 'Web pages of this origin may not connect here (PYCHAT_ORIGINS).')
     }
+    if (!emergency.measures().newConnections) {
+      bump(figures.limited, 'emergency')
+      return refuse(503, 'This relay takes no new connections right now.', emergencyRetryMs / 1000)
+    }
     if (figures.connections >= config.connectionsMax) {
       bump(figures.limited, 'node-connections')
       return refuse(503, 'This node is full.', 5)
@@ -219,7 +246,7 @@ export function createRelay({ config, version, log, onStop, lastNode = false }: 
     loopLagMs,
     redis: diagnoseStore,
   })
-  const admin: AdminContext = { cluster, rooms, bans, diagnose, now: Date.now }
+  const admin: AdminContext = { cluster, rooms, bans, emergency, diagnose, now: Date.now }
   const ops = createOpsServer({
     listen: config.opsListen,
     health,
@@ -227,6 +254,7 @@ export function createRelay({ config, version, log, onStop, lastNode = false }: 
       figures,
       latency,
       connectionsMax: config.connectionsMax,
+      defcon: emergency.level,
       version,
       transport: selected.kind,
       store: rooms.kind,
@@ -257,6 +285,7 @@ export function createRelay({ config, version, log, onStop, lastNode = false }: 
       messagesOut,
       bytesIn,
       bytesOut,
+      defcon: emergency.level(),
     }
   }
 
@@ -280,6 +309,7 @@ export function createRelay({ config, version, log, onStop, lastNode = false }: 
       await rooms.start()
       // Before anybody is let in.
       await bans.start()
+      await emergency.start()
       await cluster.start({
         node: describeNode,
         rooms: () => [...rooms.local()].map(([room, users]) => ({ room, users })),
@@ -336,6 +366,7 @@ export function createRelay({ config, version, log, onStop, lastNode = false }: 
     loopDelay.disable()
     adminToken?.remove()
     bans.stop()
+    emergency.stop()
     const store = cluster.stop().then(() => rooms.stop())
     await within((ms * 3) / 4, store)
     await within(ms / 4, Promise.all([transport.close(), ops.close()]))
@@ -376,6 +407,7 @@ type Store = {
   rooms: Rooms
   cluster: Cluster
   banStore: BanStore
+  emergencyStore: EmergencyStore
   diagnose: (() => Promise<RedisDiagnosis>) | null
 }
 
@@ -394,13 +426,14 @@ function openStore(config: RelayConfig, events: RoomsEvents, keeps: boolean): St
   }
   if (config.redisUrl !== null) {
     const { redisUrl: url, redisPrefix: keyPrefix, ackReplicas } = config
-    const { bans, ...store } = openRedisStore({ ...shared, url, keyPrefix, ackReplicas }, events)
-    return { ...store, banStore: bans }
+    const { bans, emergency, ...store } = openRedisStore({ ...shared, url, keyPrefix, ackReplicas }, events)
+    return { ...store, banStore: bans, emergencyStore: emergency }
   }
   const rooms = createMemoryRooms(shared, events)
   const bansFile = keeps ? join(config.stateDir, bansFileName(config.listen.port)) : null
   const banStore = createFileBanStore(bansFile)
-  return { rooms, cluster: createMemoryCluster(rooms.node), banStore, diagnose: null }
+  const emergencyStore = createMemoryEmergencyStore()
+  return { rooms, cluster: createMemoryCluster(rooms.node), banStore, emergencyStore, diagnose: null }
 }
 
 function refuse(

@@ -8,6 +8,17 @@ const isoTime = z.iso.datetime()
 
 const nodesAskedSchema = z.strictObject({ asked: count, answered: count })
 
+/** Emergency levels: 5 is calm, each lower one lets less in (docs/operations.md). */
+export const defconCalm = 5
+export const defconLevelSchema = z.union([
+  z.literal(1),
+  z.literal(2),
+  z.literal(3),
+  z.literal(4),
+  z.literal(5),
+])
+export type DefconLevel = z.infer<typeof defconLevelSchema>
+
 export const serverSchema = z.strictObject({
   room: roomIdSchema,
   /** The eight characters that clients show. */
@@ -34,6 +45,8 @@ export const nodeSchema = z.strictObject({
   messagesOut: count,
   bytesIn: count,
   bytesOut: count,
+  /** Emergency level in force on the node; a version before it says none. */
+  defcon: defconLevelSchema.optional(),
 })
 
 export const userSchema = z.strictObject({
@@ -70,6 +83,18 @@ export const statsReplySchema = z.strictObject({
   bytesIn: count,
   bytesOut: count,
   store: z.enum(['embedded', 'redis']),
+  /** Emergency level of the node that answers. */
+  defcon: defconLevelSchema.optional(),
+  nodes: nodesAskedSchema,
+})
+export const defconReplySchema = z.strictObject({
+  schema: z.literal(1),
+  level: defconLevelSchema,
+  /** When it was set, and when 5 is in force again; null: never, until another one is set. */
+  setAt: isoTime.nullable(),
+  until: isoTime.nullable(),
+  /** Nodes that have it in force. */
+  inForce: z.array(nodeIdSchema),
   nodes: nodesAskedSchema,
 })
 export const shutdownReplySchema = z.strictObject({
@@ -104,6 +129,16 @@ export const drainWithinMsSchema = z.int().min(drainWithinMsMin).max(drainWithin
 /** Body of POST /admin/v1/drain. */
 export const drainRequestSchema = z.strictObject({ node: nodeIdSchema, withinMs: drainWithinMsSchema })
 
+/** Milliseconds that a level may be set for. */
+export const defconForMsMin = 1000
+export const defconForMsMax = 30 * 86_400_000
+
+/** Body of POST /admin/v1/defcon/level. Without `forMs` it holds until another one is set. */
+export const defconRequestSchema = z.strictObject({
+  level: defconLevelSchema,
+  forMs: z.int().min(defconForMsMin).max(defconForMsMax).optional(),
+})
+
 /** Header of every reply of the admin API: id of the node that gave it. */
 export const adminNodeHeader = 'PyChat-Node'
 
@@ -119,6 +154,8 @@ export type ShutdownReply = z.infer<typeof shutdownReplySchema>
 export type DrainReply = z.infer<typeof drainReplySchema>
 export type DrainRequest = z.infer<typeof drainRequestSchema>
 export type ShutdownRequest = z.infer<typeof shutdownRequestSchema>
+export type DefconReply = z.infer<typeof defconReplySchema>
+export type DefconRequest = z.infer<typeof defconRequestSchema>
 export type AdminErrorReply = z.infer<typeof adminErrorSchema>
 
 /** Path of each admin request; `:room` takes a full room hash or its eight-character short form. */
@@ -129,6 +166,8 @@ export const adminRoutes = {
   users: { method: 'GET', path: '/admin/v1/servers/:room/users' },
   load: { method: 'GET', path: '/admin/v1/load' },
   diagnosis: { method: 'GET', path: '/admin/v1/diagnosis' },
+  defcon: { method: 'GET', path: '/admin/v1/defcon' },
+  setDefcon: { method: 'POST', path: '/admin/v1/defcon/level' },
   shutdown: { method: 'POST', path: '/admin/v1/shutdown' },
   drain: { method: 'POST', path: '/admin/v1/drain' },
   bans: { method: 'GET', path: '/admin/v1/bans' },

@@ -56,6 +56,10 @@ export const errorTable = {
     sentence: 'The rules of this room are not written and signed as they have to be.',
   },
   gap: { retry: 'later', sentence: 'An earlier message of this session is missing; send from "last" + 1.' },
+  emergency: {
+    retry: 'later',
+    sentence: 'This relay lets only people it knows in right now; try again in a while.',
+  },
   'too-fast': { retry: 'later', sentence: 'Too many messages at once; wait a moment.' },
   unavailable: { retry: 'later', sentence: 'The relay cannot reach its store right now; try again soon.' },
 } as const satisfies Record<string, { retry: Retry; sentence: string }>

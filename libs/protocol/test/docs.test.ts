@@ -20,6 +20,7 @@ import {
   decodeHex,
   decodeNotice,
   decodeRelayControl,
+  defconReplySchema,
   deliveryHeaderBytes,
   diagnosisReplySchema,
   drainReplySchema,
@@ -151,6 +152,7 @@ test('the page shows a valid reply of every admin request, and every path', () =
     unban: unbanReplySchema,
     kick: kickReplySchema,
     announce: announceReplySchema,
+    defcon: defconReplySchema,
     error: adminErrorSchema,
   }
   for (const [kind, schema] of Object.entries(replies)) {

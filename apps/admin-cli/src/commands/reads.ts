@@ -42,7 +42,7 @@ export function addReads(program: Command, cli: Cli): void {
       const reply = await cli.api().ask('stats')
       cli.print(reply, json, () =>
         renderTable(
-          ['ROOMS', 'USERS', 'CONNECTIONS', 'IN', 'OUT', 'BYTES IN', 'BYTES OUT', 'STORE', 'NODES'],
+          ['ROOMS', 'USERS', 'CONNECTIONS', 'IN', 'OUT', 'BYTES IN', 'BYTES OUT', 'STORE', 'DEFCON', 'NODES'],
           [
             [
               String(reply.servers),
@@ -53,6 +53,7 @@ export function addReads(program: Command, cli: Cli): void {
               renderBytes(reply.bytesIn),
               renderBytes(reply.bytesOut),
               reply.store,
+              String(reply.defcon ?? '-'),
               `${reply.nodes.answered}/${reply.nodes.asked}`,
             ],
           ],
@@ -93,7 +94,18 @@ export function addReads(program: Command, cli: Cli): void {
       const reply = await cli.api().ask('nodes')
       cli.print(reply, json, () =>
         renderTable(
-          ['NODE', 'STATE', 'LISTEN', 'CONNECTIONS', 'ROOMS', 'MEMBERS', 'ENGINE', 'VERSION', 'AGE'],
+          [
+            'NODE',
+            'STATE',
+            'LISTEN',
+            'CONNECTIONS',
+            'ROOMS',
+            'MEMBERS',
+            'DEFCON',
+            'ENGINE',
+            'VERSION',
+            'AGE',
+          ],
           reply.list.map((node) => [
             node.node,
             node.state,
@@ -101,6 +113,7 @@ export function addReads(program: Command, cli: Cli): void {
             String(node.connections),
             String(node.rooms),
             String(node.members),
+            String(node.defcon ?? '-'),
             node.transport,
             node.version,
             renderAge(node.startedAt, ports.now()),

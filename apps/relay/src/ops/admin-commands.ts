@@ -25,6 +25,7 @@ import {
   roomShort,
 } from './admin-context.ts'
 import { banCommands } from './ban-commands.ts'
+import { defconCommands } from './defcon-commands.ts'
 
 async function servers(context: AdminContext): Promise<ServersReply> {
   const { byRoom, nodes } = await askRooms(context)
@@ -63,6 +64,7 @@ async function stats(context: AdminContext): Promise<StatsReply> {
     bytesIn: sum((node) => node.bytesIn),
     bytesOut: sum((node) => node.bytesOut),
     store: context.rooms.kind,
+    defcon: context.emergency.level(),
     nodes: asked,
   }
 }
@@ -140,5 +142,6 @@ export const adminCommands = {
   diagnosis: { ...adminRoutes.diagnosis, args: [], help: 'what each node finds wrong', run: diagnosis },
   shutdown: { ...adminRoutes.shutdown, args: [], help: 'stop all nodes, or one', run: shutdown },
   drain: { ...adminRoutes.drain, args: ['NODE', 'MS'], help: 'empty one node, then stop it', run: drain },
+  ...defconCommands,
   ...banCommands,
 } as const satisfies Record<string, AdminCommand>

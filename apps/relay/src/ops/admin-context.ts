@@ -4,6 +4,7 @@ import {
   type AnnounceReply,
   type BanReply,
   type BansReply,
+  type DefconReply,
   type DiagnosisReply,
   type DrainReply,
   decodeHex,
@@ -22,6 +23,7 @@ import {
 import type { z } from 'zod'
 import type { Bans } from '../bans/bans.ts'
 import type { Cluster } from '../cluster/cluster.ts'
+import type { EmergencyWatch } from '../emergency/emergency.ts'
 import type { Rooms } from '../rooms/rooms.ts'
 import type { Diagnose } from './diagnosis.ts'
 
@@ -29,6 +31,7 @@ export type AdminContext = {
   cluster: Cluster
   rooms: Rooms
   bans: Bans
+  emergency: Pick<EmergencyWatch, 'level' | 'state' | 'set'>
   /** Looks at this node, which answers for itself even when Redis carries no questions. */
   diagnose: Diagnose
   /** Milliseconds since 1970. */
@@ -55,6 +58,7 @@ type AdminReply =
   | DiagnosisReply
   | ShutdownReply
   | DrainReply
+  | DefconReply
   | BansReply
   | BanReply
   | UnbanReply

@@ -13,6 +13,8 @@ export type LogFields = {
   code?: string | number
   count?: number
   ms?: number
+  /** Emergency level, 5 (calm) to 1. */
+  defcon?: number
   /** What went wrong, of our own making or the system's; never a peer's bytes. */
   error?: string
 }
@@ -31,6 +33,7 @@ const allowed = [
   'code',
   'count',
   'ms',
+  'defcon',
   'error',
 ] as const satisfies (keyof LogFields)[]
 

@@ -16,6 +16,7 @@ export type MetricsSource = {
   figures: Figures
   latency: Latency
   connectionsMax: number
+  defcon(): number
   version: string
   transport: string
   store: string
@@ -98,6 +99,7 @@ export function createMetrics(source: MetricsSource): Metrics {
     'Connections that this node holds at most (PYCHAT_CONNECTIONS_MAX).',
     () => source.connectionsMax,
   )
+  gauge('defcon', 'Emergency level in force, 5 (calm) to 1 (pychat-admin defcon).', source.defcon)
   gauge('rooms', 'Rooms with a member on this node.', source.rooms)
   gauge('members', 'Room memberships held by this node.', source.members)
   counter('connections_opened_total', 'Client connections ever accepted.', () => figures.connectionsTotal)

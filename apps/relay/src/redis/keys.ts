@@ -77,6 +77,11 @@ export function nodeChannel(prefix: string, node: NodeId): string {
   return `${prefix}:node:${node}:x`
 }
 
+/** Hash of the emergency level, and the sharded channel that tells when it changes. */
+export function emergencyKeys(prefix: string): { level: string; channel: string } {
+  return { level: `${prefix}:{defcon}`, channel: `${prefix}:{defcon}:x` }
+}
+
 const slotCount = 16_384
 
 /** Redis Cluster's slot of a key or sharded channel: CRC16/XMODEM of its hash tag, if it has one. */

@@ -5,6 +5,8 @@ import { createRedisBanStore } from '../bans/bans.redis.ts'
 import type { BanStore } from '../bans/bans.ts'
 import { createRedisCluster } from '../cluster/cluster.redis.ts'
 import type { Cluster } from '../cluster/cluster.ts'
+import { createRedisEmergencyStore } from '../emergency/emergency.redis.ts'
+import type { EmergencyStore } from '../emergency/emergency.ts'
 import { createRedisRooms } from '../rooms/rooms.redis.ts'
 import type { LogLimits, QuietBounds, Rooms, RoomsEvents } from '../rooms/rooms.ts'
 import { parseRedisAddress } from './address.ts'
@@ -67,6 +69,7 @@ const timesDefault: RedisStoreTimes = {
 export type RedisStore = {
   rooms: Rooms
   cluster: Cluster
+  emergency: EmergencyStore
   /** How Redis looks from here. Never rejects. */
   diagnose(): Promise<RedisDiagnosis>
   bans: BanStore
@@ -96,6 +99,7 @@ export function openRedisStore(options: RedisStoreOptions, events: RoomsEvents):
   return {
     rooms,
     cluster,
+    emergency: createRedisEmergencyStore(connections, keyPrefix),
     diagnose: () =>
       diagnoseRedis({ address, connections, keyPrefix, ackReplicas, word: () => encodeHex(random(8)) }),
     bans,

@@ -109,10 +109,14 @@ export function truncateAddress(text: string): string {
     .join(':')}::/48`
 }
 
-/** @param limited told which limit refused something */
+/**
+ * @param limited told which limit refused something
+ * @param share of the handshakes and rooms, 1 in calm times
+ */
 export function createAddressLimits(
   settings: AddressLimitSettings,
   limited: (limit: LimitName) => void = () => {},
+  share: () => number = () => 1,
 ): AddressLimits {
   const records = new Map<string, AddressRecord>()
   const burst = settings.handshakesPerAddressPerSecond * handshakeBurstSeconds
@@ -166,8 +170,8 @@ export function createAddressLimits(
         return 30
       }
       const elapsed = Math.max(0, now - entry.handshakesAt) / 1000
-      const refilled = entry.handshakeTokens + elapsed * settings.handshakesPerAddressPerSecond
-      entry.handshakeTokens = Math.min(burst, refilled)
+      const refilled = entry.handshakeTokens + elapsed * settings.handshakesPerAddressPerSecond * share()
+      entry.handshakeTokens = Math.min(Math.max(1, burst * share()), refilled)
       entry.handshakesAt = now
       if (entry.handshakeTokens < 1) {
         limited('address-handshakes')
@@ -204,7 +208,7 @@ export function createAddressLimits(
         entry.roomsSince = now
       }
       if (entry.rooms.has(room)) return null
-      if (entry.rooms.size >= settings.roomsPerAddressPerMinute) {
+      if (entry.rooms.size >= Math.max(1, settings.roomsPerAddressPerMinute * share())) {
         limited('address-rooms')
         return Math.max(1, Math.ceil(roomsWindowMs - (now - entry.roomsSince)))
       }

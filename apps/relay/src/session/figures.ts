@@ -20,6 +20,7 @@ export const limitNames = [
   'room-members',
   'room-frames',
   'room-bytes',
+  'emergency',
   'connection-requests',
   'connection-rooms',
   'connection-frames',

@@ -27,6 +27,7 @@ import {
   type SessionId,
 } from '@pychat/protocol'
 import type { BanMatcher } from '../bans/ban-matcher.ts'
+import { type EmergencyWatch, emergencyRetryMs } from '../emergency/emergency.ts'
 import type { ActResult, JoinResult, LogPage, Membership, PublishResult, Rooms } from '../rooms/rooms.ts'
 import type { Socket, SocketHandler } from '../transport/transport.ts'
 import { verifier } from '../verifier.ts'
@@ -51,6 +52,7 @@ export type SessionContext = {
   addressLimits: AddressLimits
   roomShares: RoomShares
   bans: BanMatcher
+  emergency: Pick<EmergencyWatch, 'measures' | 'admits'>
   figures: Figures
   latency: Latency
   /** Milliseconds on a monotonic clock. */
@@ -457,6 +459,12 @@ export class Session implements SocketHandler {
         this.#drop(entry)
         return this.#refuseJoin(id, 'too-fast', unavailableRetryMs)
       }
+      if (!this.#context.emergency.measures().newRooms && !(await this.#admitted(room, session))) {
+        if (!this.open()) return
+        this.#drop(entry)
+        return this.#refuseJoin(id, 'emergency', emergencyRetryMs)
+      }
+      if (!this.open()) return
       this.#context.joinPending(this, room)
       const proof = createHash('sha256').update(decodeHex(message.secret)).digest('hex')
       const { tag, profile, counter = 0, after = null } = message
@@ -520,6 +528,15 @@ export class Session implements SocketHandler {
       else if (!standsBefore(bytes, epoch, seq)) this.socket.sendBinary(bytes)
     }
     this.socket.subscribe(room)
+  }
+
+  /** In an emergency. A store that is away lets nobody in either. */
+  async #admitted(room: RoomId, session: SessionId): Promise<boolean> {
+    try {
+      return await this.#context.emergency.admits(room, session)
+    } catch {
+      return false
+    }
   }
 
   #leave(message: ClientControlOf<'leave'>): void {
@@ -708,6 +725,7 @@ export class Session implements SocketHandler {
     const { joinsRefused, limited } = this.#context.figures
     bump(joinsRefused, code)
     if (code === 'room-full') bump(limited, 'room-members')
+    if (code === 'emergency') bump(limited, 'emergency')
     if (code === 'too-many-rooms') bump(limited, 'connection-rooms')
     this.#refuse(id, code, retryMs)
   }

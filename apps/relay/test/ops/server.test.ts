@@ -19,6 +19,7 @@ import { createFileBanStore } from '../../src/bans/bans.file.ts'
 import { createBans } from '../../src/bans/bans.ts'
 import type { Cluster, ClusterQuestions } from '../../src/cluster/cluster.ts'
 import { runConsoleLine } from '../../src/console.ts'
+import { neverSet } from '../../src/emergency/emergency.ts'
 import { roomShort } from '../../src/ops/admin-context.ts'
 import { createHealth, readyAfterMs, unreadyAfterMs } from '../../src/ops/health.ts'
 import { createMetrics } from '../../src/ops/metrics.ts'
@@ -111,10 +112,16 @@ describe('the ops port', () => {
         : null,
   } as unknown as Rooms
 
+  const emergency = {
+    level: () => 5 as const,
+    state: () => neverSet,
+    set: () => Promise.reject(new Error('not in this script')),
+  }
   const admin = {
     cluster,
     rooms,
     bans,
+    emergency,
     now: Date.now,
     diagnose: () => Promise.reject(new Error('not in this script')),
   }
@@ -128,6 +135,7 @@ describe('the ops port', () => {
         figures,
         latency,
         connectionsMax: 1000,
+        defcon: () => 4,
         version: '0.1.0',
         transport: 'uws',
         store: 'redis',

@@ -2,6 +2,7 @@
 import { BlockList } from 'node:net'
 import { decodeDelivery, decodeRelayControl, type RelayControl, type RelayControlOf } from '@pychat/protocol'
 import { type BanMatcher, createMatcher } from '../../src/bans/ban-matcher.ts'
+import { type EmergencyWatch, measures } from '../../src/emergency/emergency.ts'
 import { createMemoryRooms } from '../../src/rooms/rooms.memory.ts'
 import type { QuietBounds, Rooms, RoomsEvents } from '../../src/rooms/rooms.ts'
 import { createAddressLimits } from '../../src/session/address-limits.ts'
@@ -38,6 +39,7 @@ export function house(
     roomShare?: ShareRates
     addressFramesPerSecond?: number
     bans?: BanMatcher
+    emergency?: Pick<EmergencyWatch, 'measures' | 'admits'>
   } = {},
 ) {
   let now = 1_000_000
@@ -86,6 +88,7 @@ export function house(
       framesPerAddressPerSecond: more.addressFramesPerSecond ?? 10_000,
       bytesPerAddressPerSecond: 100_000_000,
     }),
+    emergency: more.emergency ?? { measures: () => measures[5], admits: async () => true },
     roomShares,
     figures,
     latency: createLatency(),
