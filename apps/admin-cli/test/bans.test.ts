@@ -73,6 +73,19 @@ async function within(ms: number, done: () => boolean | Promise<boolean>, what: 
   return Date.now() - beganAt
 }
 
+/** Bans by the admin API. @returns its reply, and how long it took from the request on until `done` */
+async function bans(node: RelayChild, body: object, done: () => boolean) {
+  const beganAt = Date.now()
+  const asked = fetch(`${node.opsUrl}/admin/v1/ban`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}` },
+    body: JSON.stringify(body),
+  })
+  await within(3000, done, 'a ban')
+  const ms = Date.now() - beganAt
+  return { reply: banReplySchema.parse(await (await asked).json()), ms }
+}
+
 const expelled = (member: RawMember) => member.heard('expelled').at(-1)?.why
 const short = (id: RoomId) => shortCode(decodeHex(id))
 
@@ -98,27 +111,21 @@ test('bans by address, room and key hold on every node within a second, on resum
 
   // Who is in is put out, on every node, whichever was asked.
   const took: number[] = []
-  const reported = await typed(
-    first,
-    'ban',
-    'address',
-    '203.0.113.77/24',
-    '--reason',
-    'spam',
-    '--yes',
-    '--json',
-  )
-  const reply = banReplySchema.parse(JSON.parse(reported.stdout))
+  const address = { kind: 'address', value: '203.0.113.77/24', reason: 'spam' }
+  const closes = () => byAddress.every(({ client }) => client.socket.readyState === client.socket.CLOSED)
+  const { reply, ms } = await bans(first, address, closes)
+  took.push(ms)
   expect(reply).toMatchObject({ met: 3, replaced: false, nodes: { asked: 3, answered: 3 } })
   for (const member of byAddress) expect(await member.client.closed).toBe(closeTable.addressBanned.code)
-  const beganAt = Date.now()
-  const room1 = await typed(second, 'ban', 'room', short(closed), '--yes')
-  expect(room1.stdout).toBe(`Banned room ${closed}: it meets 3 members.\n`)
-  took.push(await within(3000, () => byRoom.every((one) => expelled(one) === 'room-banned'), 'room'))
-  const key1 = await typed(third, 'ban', 'key', mallory.public, '--for', '1d', '--yes')
-  expect(key1.stdout).toBe(`Banned key ${mallory.id} for 1d: it meets 3 members.\n`)
-  took.push(await within(3000, () => byKey.every((one) => expelled(one) === 'key-banned'), 'key'))
-  expect(Date.now() - beganAt).toBeLessThan(15_000)
+  const byHand = await typed(second, 'ban', 'room', short(closed), '--yes')
+  expect(byHand.stdout).toBe(`Banned room ${closed}: it meets 3 members.\n`)
+  await within(1000, () => byRoom.every((one) => expelled(one) === 'room-banned'), 'room')
+  const key = { kind: 'key', value: mallory.public, forMs: 86_400_000 }
+  const banned = await bans(third, key, () => byKey.every((one) => expelled(one) === 'key-banned'))
+  took.push(banned.ms)
+  expect(banned.reply).toMatchObject({ ban: { kind: 'key', value: mallory.id }, met: 3 })
+  // A second is what is promised; a machine with other work may take three times as long.
+  for (const each of took) expect(each).toBeLessThan(3000)
   for (const one of others) {
     expect(one.heard('expelled')).toEqual([])
     for (const gone of byKey) await within(3000, () => one.departed(gone) === 'left', 'departed')

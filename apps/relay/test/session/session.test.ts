@@ -1,6 +1,7 @@
 // One connection's state machine, on fake sockets and the memory rooms or a scripted store.
 import { closeTable, type Epoch, encodeDelivery, limits, type RelayControlOf } from '@pychat/protocol'
 import { describe, expect, test } from 'vitest'
+import { type BanMatcher, createMatcher } from '../../src/bans/ban-matcher.ts'
 import { type JoinResult, type PublishResult, type RoomsEvents, StoreError } from '../../src/rooms/rooms.ts'
 import { frame, joinMessage, room, session } from '../wire-client.ts'
 import { house, settle } from './house.ts'
@@ -629,5 +630,81 @@ describe('catching up', () => {
     go()
     await settle()
     expect(peer.last('joined')).toBeDefined()
+  })
+})
+
+describe('bans of the operator', () => {
+  const none = createMatcher([])
+  /** Bans that a test changes on the way. */
+  function changing() {
+    let now: BanMatcher = none
+    const bans: BanMatcher = {
+      address: (address) => now.address(address),
+      member: (id, member) => now.member(id, member),
+    }
+    return { bans, become: (next: BanMatcher) => (now = next) }
+  }
+  const banOf = (kind: 'room' | 'address', value: string) => createMatcher([{ kind, value }])
+
+  test('a join that was under way when the room was banned is refused, and nobody stays in it', async () => {
+    for (const moment of ['before the turn', 'while the store is asked']) {
+      const { bans, become } = changing()
+      let go: () => void = () => {}
+      const wait = (): Promise<void> => new Promise((resolve) => (go = resolve))
+      const early = moment === 'before the turn'
+      const { open, rooms, figures } = house(
+        (rooms) => (early ? rooms : { ...rooms, join: (request) => wait().then(() => rooms.join(request)) }),
+        { bans, joinTurn: early ? wait : async () => {} },
+      )
+      const peer = open()
+      const join = joinMessage(1)
+      peer.say(join)
+      await settle()
+      become(banOf('room', join.room))
+      go()
+      await settle()
+      expect(peer.last('refused'), moment).toMatchObject({ id: 1, code: 'room-banned' })
+      expect(peer.last('joined')).toBeUndefined()
+      expect(rooms.local().size).toBe(0)
+      expect(peer.topics.size).toBe(0)
+      expect(figures.banRefusals).toEqual({ room: 1, address: 0, key: 0 })
+    }
+  })
+
+  test('an address that was banned after its handshake is closed at its greeting', () => {
+    const { bans, become } = changing()
+    const { open, registry } = house(undefined, { bans })
+    const peer = open(false)
+    become(banOf('address', '192.0.2.0/24'))
+    peer.say({ t: 'hello', version: 1, software: 'test/1' })
+    expect(peer.closedWith).toBe(closeTable.addressBanned.code)
+    expect(peer.controls).toEqual([])
+    expect(registry.size()).toBe(0)
+  })
+
+  test('a banned room ends for its members alone, whose connection and other rooms stay', async () => {
+    const { open, registry, rooms, figures } = house()
+    const [alice, bob] = [open(), open()]
+    const [a, b] = [joinMessage(1), joinMessage(2)]
+    alice.say(a)
+    alice.say(b)
+    bob.say({ ...joinMessage(3), room: b.room })
+    await settle()
+    expect(registry.meet(banOf('room', a.room), false)).toBe(1)
+    expect(alice.last('expelled')).toBeUndefined()
+    expect(registry.meet(banOf('room', a.room), true)).toBe(1)
+    await settle()
+    expect(alice.last('expelled')).toEqual({ t: 'expelled', room: a.room, why: 'room-banned' })
+    expect([alice.closedWith, bob.closedWith]).toEqual([null, null])
+    expect(bob.last('expelled')).toBeUndefined()
+    expect(alice.topics).toEqual(new Set([b.room]))
+    expect([...rooms.local().keys()]).toEqual([b.room])
+    expect(figures.expelled['room-banned']).toBe(1)
+    alice.session.binary(frame(a.session, 1))
+    expect(alice.last('nack')).toMatchObject({ room: a.room, code: 'not-member' })
+    expect(registry.announce(a.room, 'x', true)).toBe(0)
+    expect(registry.announce(b.room, 'x', true)).toBe(2)
+    expect(registry.meet(banOf('address', '192.0.2.1'), true)).toBe(2)
+    expect([alice.closedWith, bob.closedWith]).toEqual([4503, 4503])
   })
 })

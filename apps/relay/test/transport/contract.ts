@@ -584,12 +584,19 @@ export function describeTransport({ kind, create, refusesUnmasked }: Contract): 
       [503, 'Service Unavailable'],
     ] as const)('refuses with %i and the given text', async (status, phrase) => {
       const relay = await listen()
-      relay.decide = () => ({ accept: false, status, message: 'Not here.', retryAfterSeconds: 7 })
+      relay.decide = () => ({
+        accept: false,
+        status,
+        message: 'Not here.',
+        retryAfterSeconds: 7,
+        closeCode: 4503,
+      })
       const socket = await raw(relay)
       socket.socket.write(handshake)
       await vi.waitFor(() => expect(socket.ended()).toBe(true), soon)
       expect(socket.heard()).toMatch(new RegExp(`^HTTP/1.1 ${status} ${phrase}\r\n`))
       expect(socket.heard()).toMatch(/\r\nRetry-After: 7\r\n/)
+      expect(socket.heard()).toMatch(/\r\nPyChat-Close: 4503\r\n/)
       expect(socket.heard()).toMatch(/\r\n\r\nNot here\.\n$/)
       expect(relay.peers).toHaveLength(0)
     })
