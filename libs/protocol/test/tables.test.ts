@@ -63,7 +63,7 @@ test.each([...closeRows, ...errorRows])('%s comes with one sentence for a person
 describe('refusals', () => {
   test('only those that time can cure may be tried again', () => {
     const later = errorRows.filter(([, row]) => row.retry === 'later').map(([code]) => code)
-    expect(later.sort()).toEqual(['gap', 'too-fast', 'unavailable'])
+    expect(later.sort()).toEqual(['emergency', 'gap', 'too-fast', 'unavailable'])
   })
 
   test('fit the message field of "refused"', () => {
