@@ -206,7 +206,7 @@ function createProgress(ports: Ports, node: NodeId, json: boolean): Progress {
   }
 }
 
-type DrainEvent =
+export type DrainEvent =
   | { event: 'dry-run'; node: NodeId; connections: number; withinMs: number }
   | { event: 'progress'; node: NodeId; connections: number; of: number; leftMs: number }
   | { event: 'drained'; node: NodeId; clients: number; ms: number }
