@@ -98,7 +98,7 @@ describe('against two nodes', () => {
       lines('doctor', '--url', relays[1]?.url ?? '', '--idle', '1s'),
       lines('bans'),
       lines('shutdown', '--dry-run'),
-      lines('ban', 'ip', '192.0.2.0/24', '--for', '1h', '--dry-run'),
+      lines('ban', 'address', '192.0.2.0/24', '--for', '1h', '--dry-run'),
       lines('kick', message.room, '--dry-run'),
       lines('announce', 'Back at ten.', '--dry-run'),
     ])
@@ -110,8 +110,8 @@ describe('against two nodes', () => {
     const second = outputSchemas.nodes
       .parse(reply)
       .list.find(({ listen }) => relays[1]?.url.endsWith(listen))?.node
-    expect(await lines('ban', 'ip', '192.0.2.0/24', '--yes')).toMatchObject([{ met: 0 }])
-    expect(await lines('unban', 'ip', '192.0.2.0/24', '--yes')).toHaveLength(1)
+    expect(await lines('ban', 'address', '192.0.2.0/24', '--yes')).toMatchObject([{ met: 0 }])
+    expect(await lines('unban', 'address', '192.0.2.0/24', '--yes')).toHaveLength(1)
     expect(await lines('drain', second ?? '', '--dry-run')).toMatchObject([{ event: 'dry-run' }])
     const events = await lines('drain', second ?? '', '--within', '2s', '--yes')
     expect(events.at(-1)).toMatchObject({ event: 'drained', node: second })
