@@ -80,7 +80,7 @@ function rewriting(change: (text: string) => string): (answer: Buffer) => Buffer
 }
 
 test('finds each of ten planted faults, names nothing else, and says what to do', {
-  timeout: 60_000,
+  timeout: 90_000,
 }, async () => {
   const [redis, other] = await Promise.all([startRedis(), startRedis()])
   await other.ask('ACL', 'SETUSER', 'relay', 'on', '>secret', '~*', '&*', '+@all')
@@ -113,7 +113,7 @@ test('finds each of ten planted faults, names nothing else, and says what to do'
   dead.process.kill('SIGKILL')
 
   const [sick, full, stranger] = await Promise.all([
-    examine(first, ['--url', proxy, '--idle', '12s']),
+    examine(first, ['--url', proxy, '--idle', '20s']),
     examine(alone),
     admin(['doctor'], { PYCHAT_ADMIN_URL: first.opsUrl, PYCHAT_ADMIN_TOKEN: `${token}x` }),
   ])
@@ -149,7 +149,7 @@ test('finds each of ten planted faults, names nothing else, and says what to do'
   })
   const cut = /cuts a silent connection after ([\d.]+) s/.exec(sick.of('url.idle')?.what ?? '')?.[1]
   expect(Number(cut)).toBeGreaterThan(9)
-  expect(Number(cut)).toBeLessThan(12)
+  expect(Number(cut)).toBeLessThan(20)
   expect(sick.of('url.idle')?.todo).toContain('60 s or more')
 
   expect(full.code).toBe(1)

@@ -4,6 +4,7 @@ import {
   announceReplySchema,
   banReplySchema,
   bansReplySchema,
+  defconReplySchema,
   kickReplySchema,
   loadReplySchema,
   nodeIdSchema,
@@ -120,6 +121,7 @@ export const outputSchemas = {
   unban: unbanReplySchema,
   kick: kickReplySchema,
   announce: announceReplySchema,
+  defcon: defconReplySchema,
 } as const
 
 type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false

@@ -1,11 +1,14 @@
 // shutdown over three real nodes, one of them frozen: what is asked first, what a dry run says, and who answered.
 import { nodesReplySchema, shutdownReplySchema } from '@pychat/protocol'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { type RelayChild, startRelay } from '../../relay/test/child.ts'
 import { freshPrefix, getRedis } from '../../relay/test/support/redis.ts'
 import { run } from '../src/commands.ts'
 import type { Ports } from '../src/ports.ts'
 import { admin } from './admin-process.ts'
+
+// Each starts whole programs, which takes its time on a busy machine.
+vi.setConfig({ testTimeout: 60_000 })
 
 const relays: RelayChild[] = []
 

@@ -1,12 +1,15 @@
 // top: rates out of two looks, one look for scripts, and the live table in a real terminal, which is given back.
 import { type IPty, spawn } from '@lydell/node-pty'
 import type { NodeId, NodeLoad, RoomId } from '@pychat/protocol'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { type RelayChild, startRelay } from '../../relay/test/child.ts'
 import { connect, frame, joinMessage, type WireClient } from '../../relay/test/wire-client.ts'
 import { fit, frameOf } from '../src/top/frame.ts'
 import { type Look, type Sample, sampleOf } from '../src/top/sample.ts'
 import { admin, adminBin } from './admin-process.ts'
+
+// Each starts whole programs, which takes its time on a busy machine.
+vi.setConfig({ testTimeout: 60_000 })
 
 describe('a sample', () => {
   const load = (node: string, upMs: number, work: number): NodeLoad => ({
@@ -123,7 +126,7 @@ describe('against a relay', () => {
 
   test.each([['q'], ['\u0003']])('is live in a terminal until %j, and gives the screen back', async (key) => {
     const { terminal, exited, text } = start()
-    await expect.poll(text, { timeout: 10_000 }).toContain('messages/s delivered')
+    await expect.poll(text, { timeout: 30_000 }).toContain('messages/s delivered')
     terminal.write(key)
     expect(await exited).toBe(0)
     expect(text().startsWith('\u001b[?1049h\u001b[?25l')).toBe(true)
@@ -132,7 +135,7 @@ describe('against a relay', () => {
 
   test('gives the screen back at a signal, and takes none that it may not fill', async () => {
     const { terminal, exited, text } = start()
-    await expect.poll(text, { timeout: 10_000 }).toContain('Looking...')
+    await expect.poll(text, { timeout: 30_000 }).toContain('Looking...')
     terminal.kill('SIGTERM')
     expect(await exited).toBe(0)
     expect(text().endsWith('\u001b[?25h\u001b[?1049l')).toBe(true)
