@@ -17,7 +17,10 @@ const thresholdsBroken = 99
 const stoppedByHand = 130
 
 const say = (line: string) => process.stderr.write(`load: ${line}\n`)
+/** When only this program was told to stop, k6 is told so long afterwards. */
+const tellAfterMs = 3000
 let interrupted = false
+let current: K6Run | null = null
 
 type Watched = { spent: Spent | null; events: string[]; problems: string[] }
 
@@ -118,6 +121,7 @@ async function main(): Promise<number> {
   const plan = planOf(scenario, sizes, cluster?.urls ?? options.urls, options)
   writeFileSync(join(out, 'plan.json'), `${JSON.stringify(plan, null, 2)}\n`)
   const k6 = await startK6(program, out, sizes.trafficMs)
+  current = k6
   const { spent, events, problems } = await watch(k6, cluster, options, halfwayOf(options, cluster))
   const code = await k6.running.exited
   await cluster?.stop()
@@ -147,6 +151,7 @@ process.on('SIGINT', () => {
   if (!interrupted) {
     interrupted = true
     say('stopping; once more to stop at once')
+    setTimeout(() => current?.running.signal('SIGINT'), tellAfterMs)
     return
   }
   void endAll(false).finally(() => process.exit(stoppedByHand))
