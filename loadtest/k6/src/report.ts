@@ -31,14 +31,16 @@ export function resultOf({ plan, command, k6, spent, events, problems }: Found) 
     const { count = 0, med, max, 'p(95)': p95, 'p(99)': p99 } = values(name)
     return count === 0 ? null : { count, p50: med, p95, p99, max }
   }
-  const thresholds = Object.entries(k6.metrics).flatMap(([metric, { values: found, thresholds: all = {} }]) =>
-    Object.entries(all).map(([expression, { ok }]) => ({
-      metric,
-      expression,
-      figure: figureOf(found, expression),
-      ok,
-    })),
-  )
+  const thresholds = Object.entries(k6.metrics)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .flatMap(([metric, { values: found, thresholds: all = {} }]) =>
+      Object.entries(all).map(([expression, { ok }]) => ({
+        metric,
+        expression,
+        figure: figureOf(found, expression),
+        ok,
+      })),
+    )
   const settleMs = values('pychat_settle_ms')['max'] ?? 0
   const delivered = count('pychat_delivered')
   return {
@@ -99,7 +101,7 @@ export function pageOf({
     `# ${scenario}: ${kept ? 'kept' : 'BROKEN'}`,
     '',
     `${date}, ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB, Node ${machine.node}`,
-    `${plan.rooms} rooms of ${plan.members}, ${plan.rate} messages a second of ${plan.bytes} bytes for ${plan.trafficMs / 1000} s, ${plan.urls} addresses`,
+    `${plan.rooms} rooms of ${plan.members}, ${plan.rate} messages a second of ${plan.bytes} bytes for ${plan.trafficMs / 1000} s, to ${plan.urls} ${plan.urls === 1 ? 'address' : 'addresses'}`,
     command,
     '',
     ...events,
