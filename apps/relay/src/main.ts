@@ -6,6 +6,7 @@ import { ConfigError, configDocs, configHelp, loadConfig, type RelayConfig } fro
 import { openConsole, type RelayConsole } from './console.ts'
 import { type DrainTimes, drainOver } from './ops/drain.ts'
 import { createLog, describeError, type Log } from './ops/log.ts'
+import { openTracing } from './ops/tracing.ts'
 import { createRelay, type Relay, type RunningRelay } from './relay.ts'
 
 const exitFailed = 1
@@ -82,7 +83,8 @@ async function run(): Promise<void> {
   endOnFault(log)
 
   try {
-    relay = createRelay({ config, version, log, onStop: drain })
+    const tracing = await openTracing(process.env, version)
+    relay = createRelay({ config, version, log, onStop: drain, tracing })
     const running = await relay.start()
     process.stdout.write(readyLine(running, config.tls !== null))
   } catch (error) {

@@ -25,6 +25,7 @@ import { createHealth } from './ops/health.ts'
 import { describeError, type Log } from './ops/log.ts'
 import { createMetrics } from './ops/metrics.ts'
 import { createOpsServer } from './ops/server.ts'
+import { noTracing, type Tracing } from './ops/tracing.ts'
 import { openRedisStore } from './redis/store.ts'
 import { createMemoryRooms } from './rooms/rooms.memory.ts'
 import type { Rooms, RoomsEvents } from './rooms/rooms.ts'
@@ -46,6 +47,8 @@ export type RelayOptions = {
   onStop(times: DrainTimes): void
   /** Its rooms end with it: clients are not sent to another node, but told so at the end. */
   lastNode?: boolean
+  /** noTracing when left out. */
+  tracing?: Tracing
 }
 
 export type RunningRelay = {
@@ -80,7 +83,14 @@ const othersMs = 3000
 
 const greeting = `This is a PyChat relay. Chat through it with the PyChat client: npx pychat --relay THIS-HOST\n`
 
-export function createRelay({ config, version, log, onStop, lastNode = false }: RelayOptions): Relay {
+export function createRelay({
+  config,
+  version,
+  log,
+  onStop,
+  lastNode = false,
+  tracing = noTracing,
+}: RelayOptions): Relay {
   const now = (): number => performance.now()
   const startedAt = new Date().toISOString()
   const figures = createFigures()
@@ -98,6 +108,8 @@ export function createRelay({ config, version, log, onStop, lastNode = false }: 
   let adminToken: AdminToken | null = null
   let timer: NodeJS.Timeout | null = null
   let stopped: Promise<void> | null = null
+  /** Ends the span of an outage. */
+  let storeBack = (): void => {}
 
   const fault = (error: unknown): void => {
     figures.faults += 1
@@ -122,6 +134,8 @@ export function createRelay({ config, version, log, onStop, lastNode = false }: 
     availability(available) {
       if (available === health.storeAvailable()) return
       health.storeChanged(available)
+      storeBack()
+      storeBack = available ? () => {} : tracing.begin('store away')
       registry.availability(available)
       if (available) log.info('The store answers again.')
       else log.warn('The store does not answer: messages are refused until it does.')
@@ -160,6 +174,7 @@ export function createRelay({ config, version, log, onStop, lastNode = false }: 
     joinTurn: createJoinQueue(config.joinsPerSecond, now).turn,
     addressLimits,
     emergency,
+    tracing,
     roomShares: createRoomShares(shareRates(config.roomFramesPerSecond, config.roomBytesPerSecond)),
     bans,
     figures,
@@ -267,6 +282,7 @@ export function createRelay({ config, version, log, onStop, lastNode = false }: 
     }),
     admin,
     token: () => adminToken?.token ?? null,
+    tracing,
     fault: (error) => log.error('A fault of the relay on the ops port.', { error: describeError(error) }),
   })
 
@@ -396,7 +412,10 @@ export function createRelay({ config, version, log, onStop, lastNode = false }: 
     start,
     stop(times = drainOver(config.drainMs)) {
       const ended = drain.begin(times)
-      stopped ??= ended.then(() => log.info('Stopped.'))
+      stopped ??= tracing
+        .run('drain', { connections: registry.size() }, () => ended)
+        .then(() => tracing.stop())
+        .then(() => log.info('Stopped.'))
       return stopped
     },
     admin,

@@ -18,12 +18,14 @@ import { adminCommands } from './admin-commands.ts'
 import { type AdminCommand, type AdminContext, AdminError } from './admin-context.ts'
 import type { Health } from './health.ts'
 import type { Metrics } from './metrics.ts'
+import type { Tracing } from './tracing.ts'
 
 export type OpsServerOptions = {
   listen: ListenAddress
   health: Health
   metrics: Metrics
   admin: AdminContext
+  tracing: Tracing
   /** Read on every request, because the token is settled once the port is known. Null: the admin API is off. */
   token(): string | null
   fault(error: unknown): void
@@ -92,7 +94,9 @@ export function createOpsServer(options: OpsServerOptions): OpsServer {
     try {
       authorize(request)
       response.setHeader(adminNodeHeader, options.admin.rooms.node)
-      const reply = await run(request, path)
+      const reply = await options.tracing.run('admin', { question: questionOf(path) }, () =>
+        run(request, path),
+      )
       json(response, 200, reply)
     } catch (error) {
       const refusal = refusalOf(error)
@@ -190,6 +194,12 @@ function listenFault(cause: Error & { code?: string }, host: string, port: numbe
       cause,
     },
   )
+}
+
+/** Name of the command behind a path, for a trace: what was asked about stays out of it. */
+function questionOf(path: string): string {
+  const found = Object.entries<AdminCommand>(adminCommands).find(([, command]) => match(command.path, path))
+  return found?.[0] ?? 'unknown'
 }
 
 /** Arguments of a path by its pattern (`:name` takes one segment), or null. */

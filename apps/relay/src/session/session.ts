@@ -28,6 +28,7 @@ import {
 } from '@pychat/protocol'
 import type { BanMatcher } from '../bans/ban-matcher.ts'
 import { type EmergencyWatch, emergencyRetryMs } from '../emergency/emergency.ts'
+import type { Tracing } from '../ops/tracing.ts'
 import type { ActResult, JoinResult, LogPage, Membership, PublishResult, Rooms } from '../rooms/rooms.ts'
 import type { Socket, SocketHandler } from '../transport/transport.ts'
 import { verifier } from '../verifier.ts'
@@ -55,6 +56,7 @@ export type SessionContext = {
   emergency: Pick<EmergencyWatch, 'measures' | 'admits'>
   figures: Figures
   latency: Latency
+  tracing: Pick<Tracing, 'run'>
   /** Milliseconds on a monotonic clock. */
   now(): number
   available(): boolean
@@ -468,7 +470,8 @@ export class Session implements SocketHandler {
       this.#context.joinPending(this, room)
       const proof = createHash('sha256').update(decodeHex(message.secret)).digest('hex')
       const { tag, profile, counter = 0, after = null } = message
-      result = await rooms.join({ room, session, proof, tag, profile, counter, after, member })
+      const asked = { room, session, proof, tag, profile, counter, after, member }
+      result = await this.#context.tracing.run('join', { resumes: after !== null }, () => rooms.join(asked))
     } catch (error) {
       this.#drop(entry)
       if (this.open()) this.#context.joinSettled(this, room)

@@ -24,6 +24,7 @@ import { roomShort } from '../../src/ops/admin-context.ts'
 import { createHealth, readyAfterMs, unreadyAfterMs } from '../../src/ops/health.ts'
 import { createMetrics } from '../../src/ops/metrics.ts'
 import { createOpsServer, type OpsServer } from '../../src/ops/server.ts'
+import { noTracing } from '../../src/ops/tracing.ts'
 import { type Rooms, StoreError } from '../../src/rooms/rooms.ts'
 import { createFigures } from '../../src/session/figures.ts'
 import { createLatency } from '../../src/session/latency.ts'
@@ -147,6 +148,7 @@ describe('the ops port', () => {
         bans: () => countByKind(bans.list()),
       }),
       admin,
+      tracing: noTracing,
       token: () => token,
       fault: (error) => faults.push(error),
     })

@@ -3,6 +3,7 @@ import { BlockList } from 'node:net'
 import { decodeDelivery, decodeRelayControl, type RelayControl, type RelayControlOf } from '@pychat/protocol'
 import { type BanMatcher, createMatcher } from '../../src/bans/ban-matcher.ts'
 import { type EmergencyWatch, measures } from '../../src/emergency/emergency.ts'
+import { noTracing } from '../../src/ops/tracing.ts'
 import { createMemoryRooms } from '../../src/rooms/rooms.memory.ts'
 import type { QuietBounds, Rooms, RoomsEvents } from '../../src/rooms/rooms.ts'
 import { createAddressLimits } from '../../src/session/address-limits.ts'
@@ -92,6 +93,7 @@ export function house(
     roomShares,
     figures,
     latency: createLatency(),
+    tracing: noTracing,
     now: () => now,
     fault: (error) => faults.push(error),
     ended: () => {},
