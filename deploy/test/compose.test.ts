@@ -72,6 +72,44 @@ describe('docker-compose.yml', () => {
     }
   })
 
+  it('builds the image of the relays once: a second build would count as a change and restart them all', () => {
+    const built = Object.keys(services).filter((name) => services[name].build !== undefined)
+    expect(built).toEqual(['relay'])
+    expect(services['secrets']).toMatchObject({ image: services['relay'].image, pull_policy: 'never' })
+  })
+
+  it('updates without a difference that the next "up" would take for a change', () => {
+    // Compose counts these among what makes a container another one: more replicas, and dependencies that are left out.
+    expect(services['relay']).not.toHaveProperty('deploy')
+    expect(readFileSync(join(root, 'deploy/update.sh'), 'utf8')).not.toContain('--no-deps')
+  })
+
+  it('takes what may be chosen from .env, whose example names all of it with its default', () => {
+    const text = (name: string) => readFileSync(join(root, name), 'utf8')
+    const both = text('docker-compose.yml') + text('deploy/compose.tls.yml')
+    const defaults = new Map(
+      [...both.matchAll(/\$\{([A-Z_]+):-([^}]*)\}/g)].map(([, name, value]) => [name, value]),
+    )
+    const example = new Map(
+      [...text('.env.example').matchAll(/^#([A-Z_]+)=(.*)$/gm)].map(([, name, value]) => [name, value]),
+    )
+    for (const [name, value] of defaults) expect(example.get(name), name).toBe(value)
+    // Compose's own, and the one without a default.
+    const others = [...example.keys()].filter((name) => !defaults.has(name))
+    expect(others.sort()).toEqual(['COMPOSE_FILE', 'COMPOSE_PROFILES', 'PYCHAT_DOMAIN'])
+    for (const file of example.get('COMPOSE_FILE')?.split(':') ?? [])
+      expect(existsSync(join(root, file)), file).toBe(true)
+  })
+
+  it('gives the front door a way to its certificate that its configuration knows', () => {
+    const caddyfile = readFileSync(join(root, 'deploy/caddy/Caddyfile'), 'utf8')
+    const ways = [...caddyfile.matchAll(/^\(tls-(\w+)\) \{$/gm)].map(([, way]) => way)
+    expect(ways).toEqual(['automatic', 'internal'])
+    const tls = readFileSync(join(root, 'deploy/compose.tls.yml'), 'utf8')
+    expect(ways).toContain(byDefault(/FRONT_TLS: (.+)/.exec(tls)?.[1] ?? ''))
+    expect(ways).toContain(services['front'].environment.FRONT_TLS)
+  })
+
   describe('--profile monitoring', () => {
     it('is what Prometheus and Grafana need, and nothing without it', () => {
       const monitoring = Object.keys(services).filter((name) => services[name].profiles !== undefined)

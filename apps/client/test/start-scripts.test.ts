@@ -136,7 +136,8 @@ it.each(scripts)('%s.cmd has the line ends that Windows needs, and starts the sa
 })
 
 it('the shell scripts have no fault that shellcheck knows', ({ skip }) => {
-  const files = scripts.map((name) => join(source, `${name}.command`))
+  const update = fileURLToPath(new URL('../../../deploy/update.sh', import.meta.url))
+  const files = [...scripts.map((name) => join(source, `${name}.command`)), update]
   const { error, status, stdout } = spawnSync('shellcheck', files, { encoding: 'utf8' })
   if (error) return skip('shellcheck is not installed')
   expect(stdout).toBe('')
