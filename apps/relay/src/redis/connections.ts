@@ -74,6 +74,7 @@ export class Connections {
   /** "host:port" by slot as last seen. */
   #slots: (string | undefined)[] = []
   /** What has to be written at the end of this loop turn. */
+  #gatheredWrites: (() => void)[] = []
   #lastWrites: (() => void)[] = []
   #turnEnding = false
   #available = true
@@ -206,12 +207,20 @@ export class Connections {
     if (this.#corked.size > 0) this.#endTurn()
   }
 
+  /** Calls `write` once, when this turn of the event loop ends: with all that leaves then, before every WAIT. */
+  atTurnEnd(write: () => void): void {
+    this.#gatheredWrites.push(write)
+    this.cork()
+    this.#endTurn()
+  }
+
   /** What is corked leaves with the next turn of the loop, and with it what had to wait for everything else. */
   #endTurn(): void {
     if (this.#turnEnding) return
     this.#turnEnding = true
     setImmediate(() => {
       this.#turnEnding = false
+      for (const write of this.#gatheredWrites.splice(0)) write()
       for (const write of this.#lastWrites.splice(0)) write()
       for (const stream of this.#corked) stream.uncork()
       this.#corked.clear()

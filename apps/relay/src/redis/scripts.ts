@@ -30,6 +30,7 @@ import {
   youngLogMs,
 } from '../rooms/rooms.ts'
 import { type BansKeys, type RoomKeys, slotOf } from './keys.ts'
+import { createPublishing, type Publish, type Publishing, type PublishingOptions } from './publishing.ts'
 import type { StoreServer } from './server.ts'
 
 /** Who holds a session: "<node>/<generation>". A place that nobody holds is "-". */
@@ -156,14 +157,8 @@ export interface Scripts {
    * @param frame copied before the call returns only if it is sent at once: pass a buffer that stays as it is
    * @returns once enough replicas hold it; "unavailable" when they do not in time, though it may have its place
    */
-  roomPublish(
-    keys: RoomKeys,
-    session: SessionId,
-    owner: Owner,
-    counter: number,
-    now: number,
-    frame: Buffer,
-  ): Promise<PublishResult>
+  /** @param now milliseconds since 1970  @throws rejects with StoreError */
+  roomPublish: Publishing['publish']
   /** The position is null for an unknown room. */
   roomPosition(keys: RoomKeys): Promise<{ position: PositionAnswer | null; stamp: string }>
   roomLog(keys: RoomKeys, after: Position, oldestAt: number): Promise<LogAnswer>
@@ -185,8 +180,8 @@ function source(name: string): string {
 type Argument = string | number | Buffer
 type Caller = (...args: Argument[]) => Promise<unknown>
 
-/** A script behind the parts that it calls. */
-const script = (keys: number, ...parts: string[]) => ({ keys, lua: parts.map(source).join('') })
+/** A script behind the parts that it calls. @param keys how many; null: each call says so first */
+const script = (keys: number | null, ...parts: string[]) => ({ keys, lua: parts.map(source).join('') })
 
 const scripts = {
   room_join: script(
@@ -204,7 +199,7 @@ const scripts = {
   room_reap: script(7, 'member', 'take_out', 'room_reap'),
   room_profile: script(7, 'member', 'arrived', 'room_profile'),
   room_charter: script(2, 'room_epoch', 'charter_known', 'room_charter'),
-  room_publish: script(3, 'room_epoch', 'room_publish'),
+  room_publish: script(null, 'room_epoch', 'room_publish'),
   room_position: script(2, 'room_epoch', 'room_position'),
   room_log: script(2, 'log_page', 'room_log'),
   room_member: script(2, 'member', 'room_member'),
@@ -227,18 +222,22 @@ function headOf(room: RoomId, epoch: Epoch): Buffer {
   return header.subarray(0, headBytes)
 }
 
-/** @param server the primary of a slot; throws StoreError while there is none */
+/** How the scripts reach the store: what PublishingOptions say. */
+export type ScriptsPorts = Pick<PublishingOptions, 'server' | 'bySlot' | 'atTurnEnd'>
+
 export function createScripts(
-  server: (slot: number) => StoreServer,
+  ports: ScriptsPorts,
   log: LogLimits,
   quiet: QuietBounds = quietBoundsDefault,
 ): Scripts {
+  const { server } = ports
   const taught = new WeakSet<Redis>()
+  const publishing = createPublishing({ ...ports, send: sendPublishes })
 
   function teach(redis: Redis): Taught {
     if (!taught.has(redis)) {
       for (const [name, { keys, lua }] of Object.entries(scripts)) {
-        redis.defineCommand(name, { numberOfKeys: keys, lua })
+        redis.defineCommand(name, keys === null ? { lua } : { numberOfKeys: keys, lua })
       }
       taught.add(redis)
     }
@@ -246,6 +245,7 @@ export function createScripts(
   }
 
   async function call(at: StoreServer, name: keyof Taught, ...args: Argument[]): Promise<unknown> {
+    if (name !== 'room_publish') publishing.flush()
     try {
       return await teach(at.redis)[name](...args)
     } catch (error) {
@@ -268,6 +268,39 @@ export function createScripts(
     const error = new StoreError('unreachable', 'STALE: this server was left behind by a failover.')
     at.failed(error)
     throw error
+  }
+
+  async function sendPublishes(
+    at: StoreServer,
+    publishes: readonly Publish[],
+    now: number,
+  ): Promise<PublishResult[]> {
+    const keys: string[] = []
+    const frames: Argument[] = []
+    for (const { keys: room, session, owner, counter, frame } of publishes) {
+      keys.push(room.room, room.log, room.channel)
+      frames.push(session, owner, counter, frame)
+    }
+    const bounds = [log.messagesMax, log.bytesMax, log.ageMs]
+    const reply = (await call(
+      at,
+      'room_publish',
+      keys.length,
+      ...keys,
+      now,
+      at.replicationId,
+      ...bounds,
+      ...frames,
+    )) as number[]
+    const replicated = await at.replicated()
+    return publishes.map((_, i): PublishResult => {
+      const [status, value = 0] = reply.slice(2 * i)
+      if (status === 3) return { status: 'gap', last: value }
+      if (status === 4) return { status: 'not-member' }
+      if (status === 5) return stale(at)
+      if (!replicated) return { status: 'unavailable' }
+      return status === 1 ? { status: 'taken', seq: value } : { status: 'duplicate', seq: value }
+    })
   }
 
   /**
@@ -346,30 +379,7 @@ export function createScripts(
       const states = await fields(keys, ...sessions.map((session) => `s:${session}`))
       return states.map((state) => state?.split(' ')[1] ?? null)
     },
-    async roomPublish(keys, session, owner, counter, now, frame) {
-      const at = server(keys.slot)
-      const [status, value] = (await call(
-        at,
-        'room_publish',
-        keys.room,
-        keys.log,
-        keys.channel,
-        session,
-        owner,
-        counter,
-        now,
-        at.replicationId,
-        log.messagesMax,
-        log.bytesMax,
-        log.ageMs,
-        frame,
-      )) as [number, number]
-      if (status === 3) return { status: 'gap', last: value }
-      if (status === 4) return { status: 'not-member' }
-      if (status === 5) return stale(at)
-      if (!(await at.replicated())) return { status: 'unavailable' }
-      return status === 1 ? { status: 'taken', seq: value } : { status: 'duplicate', seq: value }
-    },
+    roomPublish: publishing.publish,
     async roomPosition(keys) {
       const at = server(keys.slot)
       const reply = (await call(at, 'room_position', keys.room, keys.channel, at.replicationId)) as string[]

@@ -87,7 +87,12 @@ export function openRedisStore(options: RedisStoreOptions, events: RoomsEvents):
   const { roomMembersMax, graceMs, ackReplicas } = options
   const address = parseRedisAddress(options.url)
   const connections = new Connections(address, { keyPrefix, jitter, ackReplicas, ...checks })
-  const scripts = createScripts((slot) => connections.server(slot), log, options.quiet)
+  const ports = {
+    server: (slot: number) => connections.server(slot),
+    bySlot: address.kind === 'cluster',
+    atTurnEnd: (work: () => void) => connections.atTurnEnd(work),
+  }
+  const scripts = createScripts(ports, log, options.quiet)
   const shared = { scripts, keyPrefix, now, random, keepMs, graceMs }
   const lease = new Lease(connections, { ...shared, leaseMs, beatMs, janitorMs })
   const rooms = createRedisRooms(

@@ -410,10 +410,13 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
       }
       if (member.muted) return { status: 'muted' }
       if (!connections.available || !lease.held) return { status: 'unavailable' }
-      connections.cork()
-      // Copied: a repeated command is written after this call.
+      const { session } = membership
+      // Copied: it is written after this call.
       return scripts
-        .roomPublish(room.keys, membership.session, member.owner, counter, now(), Buffer.from(frame))
+        .roomPublish(
+          { keys: room.keys, session, owner: member.owner, counter, frame: Buffer.from(frame) },
+          now(),
+        )
         .catch((): PublishResult => ({ status: 'unavailable' }))
     },
     profile: (membership, tag, profile) =>

@@ -58,12 +58,16 @@ describe('scripts', () => {
     server = first
     failures.length = 0
     scripts = createScripts(
-      () => ({
-        redis: relay,
-        replicationId: server,
-        replicated: async () => true,
-        failed: (error) => failures.push(error),
-      }),
+      {
+        server: () => ({
+          redis: relay,
+          replicationId: server,
+          replicated: async () => true,
+          failed: (error) => failures.push(error),
+        }),
+        bySlot: false,
+        atTurnEnd: (work) => void setImmediate(work),
+      },
       { messagesMax: 1000, bytesMax: 4_194_304, ageMs: 600_000 },
     )
     prefix = freshPrefix()
@@ -256,7 +260,7 @@ describe('scripts', () => {
       await joinAll(asked.map((each) => ({ request: each, owner })))
       for (let counter = 1; counter <= 3; counter += 1) {
         const bytes = frame(ann.session, counter)
-        await scripts.roomPublish(keys, ann.session, owner, counter, now, bytes)
+        await scripts.roomPublish({ keys, session: ann.session, owner, counter, frame: bytes }, now)
       }
       const after = (seq: number, of = epoch) => ({ epoch: of, seq })
       const nowhere = 'ffffffffffffffff' as Epoch
@@ -339,7 +343,8 @@ describe('scripts', () => {
       await join(asked)
       await published()
       const bytes = frame(asked.session, 1)
-      const publish = () => scripts.roomPublish(keys, asked.session, owner, 1, now, bytes)
+      const publish = () =>
+        scripts.roomPublish({ keys, session: asked.session, owner, counter: 1, frame: bytes }, now)
       expect(await publish()).toEqual({ status: 'taken', seq: 1 })
       const [message] = await published()
       expect(message?.kind).toBe(1)
@@ -356,7 +361,10 @@ describe('scripts', () => {
     it('lets the log of a silent room go', async () => {
       const asked = request(room)
       await join(asked)
-      await scripts.roomPublish(keys, asked.session, owner, 1, now, frame(asked.session, 1))
+      await scripts.roomPublish(
+        { keys, session: asked.session, owner, counter: 1, frame: frame(asked.session, 1) },
+        now,
+      )
       const ttl = await redis.pttl(keys.log)
       expect(ttl).toBeGreaterThan(590_000)
       expect(ttl).toBeLessThanOrEqual(600_000)
@@ -368,7 +376,9 @@ describe('scripts', () => {
       await redis.hset(keys.room, 'seq', '4300000000', 'bytes', '900719925474')
       await published()
       const bytes = frame(asked.session, 1)
-      expect(await scripts.roomPublish(keys, asked.session, owner, 1, now, bytes)).toMatchObject({
+      expect(
+        await scripts.roomPublish({ keys, session: asked.session, owner, counter: 1, frame: bytes }, now),
+      ).toMatchObject({
         seq: 4_300_000_001,
       })
       const [message] = await published()
@@ -385,7 +395,7 @@ describe('scripts', () => {
       await published()
       const before = await state()
       const publish = (from: string, counter: number, session = asked.session) =>
-        scripts.roomPublish(keys, session, from, counter, now, frame(session, counter))
+        scripts.roomPublish({ keys, session, owner: from, counter, frame: frame(session, counter) }, now)
       expect(await publish(owner, 2)).toEqual({ status: 'gap', last: 0 })
       expect(await publish(rival, 1)).toEqual({ status: 'not-member' })
       expect(await publish(owner, 1, request(room).session)).toEqual({ status: 'not-member' })
@@ -400,7 +410,7 @@ describe('scripts', () => {
 
   describe('after a failover', () => {
     const say = (session: SessionId, counter: number) =>
-      scripts.roomPublish(keys, session, owner, counter, now, frame(session, counter))
+      scripts.roomPublish({ keys, session, owner, counter, frame: frame(session, counter) }, now)
 
     /** All that a member gets who asks until there is no more. */
     async function catchUp(from: { epoch: Epoch; seq: number }) {
@@ -734,7 +744,7 @@ describe('scripts', () => {
       await join(asked)
       const member = { session, tag, profile, counter: 0, since: now }
       expect(await scripts.roomMember(keys, session)).toEqual({ ...member, owner })
-      await scripts.roomPublish(keys, session, owner, 1, now, frame(session, 1))
+      await scripts.roomPublish({ keys, session, owner, counter: 1, frame: frame(session, 1) }, now)
       await scripts.roomLeave(keys, room, session, owner, 'left', now, keepMs)
       expect(await scripts.roomMember(keys, session)).toEqual({ ...member, counter: 1, owner: '-' })
     })
@@ -785,7 +795,8 @@ describe('scripts', () => {
         zrem: 1,
       })
       const { session } = asked
-      const say = () => scripts.roomPublish(keys, session, owner, 1, now, frame(session, 1))
+      const say = () =>
+        scripts.roomPublish({ keys, session, owner, counter: 1, frame: frame(session, 1) }, now)
       expect(await commandsOf(say)).toEqual({ hmget: 1, hset: 1, xadd: 1, pexpire: 1, spublish: 1 })
       expect(await commandsOf(() => scripts.roomPosition(keys))).toEqual({ hmget: 1 })
       await alone.remove()
