@@ -3,7 +3,7 @@
 import type { SessionId } from '@pychat/protocol'
 import type { PublishResult } from '../rooms/rooms.ts'
 import type { RoomKeys } from './keys.ts'
-import type { Owner } from './scripts.ts'
+import type { Owner } from './owner.ts'
 import type { StoreServer } from './server.ts'
 
 /** A frame on its way into its room's log. */

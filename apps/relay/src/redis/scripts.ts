@@ -30,19 +30,9 @@ import {
   youngLogMs,
 } from '../rooms/rooms.ts'
 import { type BansKeys, type RoomKeys, slotOf } from './keys.ts'
+import type { Owner } from './owner.ts'
 import { createPublishing, type Publish, type Publishing, type PublishingOptions } from './publishing.ts'
 import type { StoreServer } from './server.ts'
-
-/** Who holds a session: "<node>/<generation>". A place that nobody holds is "-". */
-export type Owner = string
-
-export function ownerOf(node: NodeId, generation: number): Owner {
-  return `${node}/${generation}`
-}
-
-export function nodeOf(owner: Owner): NodeId {
-  return owner.slice(0, owner.indexOf('/')) as NodeId
-}
 
 /** A member as the store has it. */
 export type RosterEntry = Member & { owner: Owner }

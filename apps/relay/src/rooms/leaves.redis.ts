@@ -2,7 +2,8 @@
 import type { RoomId, SessionId } from '@pychat/protocol'
 import type { Connections } from '../redis/connections.ts'
 import { roomKeys } from '../redis/keys.ts'
-import type { Owner, Scripts } from '../redis/scripts.ts'
+import type { Owner } from '../redis/owner.ts'
+import type { Scripts } from '../redis/scripts.ts'
 
 export type PendingLeave = {
   room: RoomId

@@ -3,13 +3,12 @@
 import { type Epoch, encodeHex, type MemberId, type NameTag, type SessionId } from '@pychat/protocol'
 import type { Connections } from '../redis/connections.ts'
 import type { Lease } from '../redis/lease.ts'
+import { nodeOf, type Owner } from '../redis/owner.ts'
 import {
   type JoinAnswer,
   type Joiner,
   joinsPerCallMax,
-  nodeOf,
   type OtherCharter,
-  type Owner,
   type Scripts,
 } from '../redis/scripts.ts'
 import { admission, spared } from './charter.ts'

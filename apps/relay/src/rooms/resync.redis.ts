@@ -2,7 +2,8 @@
 // clients have to be told of. It reads and compares; what follows from it is for rooms.redis.ts to do.
 import type { SessionId } from '@pychat/protocol'
 import type { RoomKeys } from '../redis/keys.ts'
-import type { Owner, RosterEntry, Scripts } from '../redis/scripts.ts'
+import type { Owner } from '../redis/owner.ts'
+import type { RosterEntry, Scripts } from '../redis/scripts.ts'
 
 /** Rooms that are read again at once, after the store or a subscription was away. */
 const roomsAtOnceMax = 16

@@ -16,14 +16,8 @@ import { type Connections, storeAway } from '../redis/connections.ts'
 import { roomKeys } from '../redis/keys.ts'
 import type { Lease } from '../redis/lease.ts'
 import { createLogReader } from '../redis/log-reader.ts'
-import {
-  nodeOf,
-  type Owner,
-  ownerOf,
-  type RosterEntry,
-  type RosterPage,
-  type Scripts,
-} from '../redis/scripts.ts'
+import { nodeOf, type Owner, ownerOf } from '../redis/owner.ts'
+import type { RosterEntry, RosterPage, Scripts } from '../redis/scripts.ts'
 import { Beacons } from './beacons.redis.ts'
 import { isBannedIn, isMutedIn } from './charter.ts'
 import { createCharters } from './charters.redis.ts'

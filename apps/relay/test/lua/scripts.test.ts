@@ -13,14 +13,12 @@ import { Redis } from 'ioredis'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { freePort } from '../../../../loadtest/free-port.js'
 import { bansKeys, leaseKey, type RoomKeys, roomKeys } from '../../src/redis/keys.ts'
+import { nodeOf, type Owner, ownerOf } from '../../src/redis/owner.ts'
 import {
   createScripts,
   type JoinAnswer,
   type Joiner,
   type LogAnswer,
-  nodeOf,
-  type Owner,
-  ownerOf,
   type Scripts,
 } from '../../src/redis/scripts.ts'
 import type { Admission, StoredCharter } from '../../src/rooms/charter.ts'

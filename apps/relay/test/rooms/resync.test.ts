@@ -2,7 +2,8 @@
 import type { NameTag, SessionId } from '@pychat/protocol'
 import { describe, expect, it } from 'vitest'
 import { roomKeys } from '../../src/redis/keys.ts'
-import type { Owner, RosterEntry, Scripts } from '../../src/redis/scripts.ts'
+import type { Owner } from '../../src/redis/owner.ts'
+import type { RosterEntry, Scripts } from '../../src/redis/scripts.ts'
 import { profileMark, Resyncs, readMissed } from '../../src/rooms/resync.redis.ts'
 import { newRoom, newSession } from './contract.ts'
 
