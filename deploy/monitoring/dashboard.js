@@ -68,6 +68,15 @@ const rows = [
         ],
       },
       {
+        title: 'Time to deliver',
+        note: 'From the arrival of a message at a relay until it goes out to the members there; one in 64 is timed.',
+        unit: 's',
+        targets: [0.5, 0.99].map((share) => ({
+          expr: `histogram_quantile(${share}, sum by (le) (${rate('delivery_seconds_bucket')}))`,
+          legend: `${100 * share} % below`,
+        })),
+      },
+      {
         title: 'Catching up',
         note: 'What members who were away fetch from the logs of their rooms.',
         unit: 'ops',
@@ -108,6 +117,34 @@ const rows = [
           { expr: m('ready'), legend: '{{instance}} ready' },
           { expr: m('draining'), legend: '{{instance}} draining' },
         ],
+      },
+    ],
+  },
+  {
+    title: 'Limits and bans',
+    graphs: [
+      {
+        title: 'Held back by a limit',
+        note: 'By limit: docs/operations.md, Limits.',
+        unit: 'ops',
+        targets: byLabel('limit', 'limited_total'),
+      },
+      {
+        title: 'Connections in use',
+        unit: 'percentunit',
+        targets: byNode(`${m('connections')} / ${m('connections_limit')}`),
+      },
+      {
+        title: 'Bans',
+        unit: 'none',
+        targets: [{ expr: `max by (kind) (${m('bans')})`, legend: '{{kind}}' }],
+      },
+      { title: 'Refused by a ban', unit: 'ops', targets: byLabel('kind', 'ban_refusals_total') },
+      {
+        title: 'Emergency level',
+        note: '5 is calm, 1 lets nobody in: docs/operations.md, Emergency levels.',
+        unit: 'none',
+        targets: byNode(m('defcon')),
       },
     ],
   },
