@@ -17,7 +17,9 @@ for (const { title, targets = [] } of dashboard.panels) {
       (response) => response.json(),
       (error) => ({ error: `${base} cannot be reached (${error.cause?.code ?? error.message})` }),
     )
-    const values = (answer.data?.result ?? []).map(({ value: [, value] }) => Number(value))
+    const values = (answer.data?.result ?? [])
+      .map(({ value: [, value] }) => Number(value))
+      .filter((value) => !Number.isNaN(value))
     if (values.length === 0) empty += 1
     const said = values.map((value) => String(Math.round(value * 1000) / 1000)).join(', ')
     process.stdout.write(`${values.length === 0 ? 'EMPTY ' : 'ok    '}${title}: ${answer.error ?? said}\n`)
