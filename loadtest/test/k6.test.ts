@@ -1,6 +1,5 @@
 // `npm run load` as it is built, with real nodes and this test run's Redis. Without k6 there is nothing to run it with:
 // `npm run load -- fetch` gets it, where Go is.
-import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,6 +8,7 @@ import { afterAll, describe, expect, inject, it } from 'vitest'
 import type {} from '../../apps/relay/test/support/redis.global.ts'
 import { installedK6 } from '../k6/src/k6.ts'
 import { readOptions } from '../k6/src/options.ts'
+import { type Ended, runProgram } from './run-program.ts'
 
 const program = fileURLToPath(new URL('../k6/dist/main.js', import.meta.url))
 /** A run takes less than 20 s; a machine that does other work too gets longer before it counts as hung. */
@@ -16,29 +16,9 @@ const withinMs = 90_000
 const folder = mkdtempSync(join(tmpdir(), 'pychat-load-test-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-type Ended = { code: number | null; page: string; progress: string; out: string }
-
-function load(name: string, args: string[], env = process.env): Promise<Ended> {
+async function load(name: string, args: string[], env = process.env): Promise<Ended & { out: string }> {
   const out = join(folder, name)
-  return new Promise((resolve) => {
-    const child = spawn(process.execPath, [program, ...args, '--out', out], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env,
-    })
-    let page = ''
-    let progress = ''
-    child.stdout.on('data', (chunk) => {
-      page += String(chunk)
-    })
-    child.stderr.on('data', (chunk) => {
-      progress += String(chunk)
-    })
-    const timer = setTimeout(() => child.kill('SIGTERM'), withinMs)
-    child.once('close', (code) => {
-      clearTimeout(timer)
-      resolve({ code, page, progress, out })
-    })
-  })
+  return { ...(await runProgram(program, [...args, '--out', out], withinMs, env)), out }
 }
 
 const missing = installedK6() === null ? ' (skipped: no k6 here; "npm run load -- fetch" gets it)' : ''

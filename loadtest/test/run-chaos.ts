@@ -1,26 +1,12 @@
 // Runs `npm run chaos` as it is built, for tests.
-import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { type Ended, runProgram } from './run-program.ts'
 
-const program = fileURLToPath(new URL('../chaos/dist/main.js', import.meta.url))
 /** A run takes less than 90 s; a machine that does other work too gets longer before it counts as hung. */
 export const withinMs = 180_000
 
-export function chaos(...args: string[]): Promise<{ code: number | null; page: string; progress: string }> {
-  return new Promise((resolve) => {
-    const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
-    let page = ''
-    let progress = ''
-    child.stdout.on('data', (chunk) => {
-      page += String(chunk)
-    })
-    child.stderr.on('data', (chunk) => {
-      progress += String(chunk)
-    })
-    const timer = setTimeout(() => child.kill('SIGTERM'), withinMs)
-    child.once('close', (code) => {
-      clearTimeout(timer)
-      resolve({ code, page, progress })
-    })
-  })
+const program = fileURLToPath(new URL('../chaos/dist/main.js', import.meta.url))
+
+export function chaos(...args: string[]): Promise<Ended> {
+  return runProgram(program, args, withinMs)
 }

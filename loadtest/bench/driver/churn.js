@@ -6,6 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { joinText, pychat } from '../systems/pychat.js'
 import { Connection } from './connection.js'
 import { text } from './frames.js'
+import { serve } from './serve.js'
 
 const { dialect } = pychat['PyChat (uws)']
 /** A connection may ask for a bounded number of things in a second. */
@@ -92,12 +93,4 @@ const deeds = {
   },
 }
 
-process.on('message', async ({ id, deed, request }) => {
-  try {
-    process.send({ id, result: await deeds[deed](request) })
-  } catch (error) {
-    process.send({ id, error: error instanceof Error ? error.message : String(error) })
-  }
-})
-process.on('disconnect', () => process.exit(0))
-process.send({ id: 0 })
+serve(deeds)

@@ -2,6 +2,7 @@
 import { createHistogram } from 'node:perf_hooks'
 import { setTimeout as wait } from 'node:timers/promises'
 import { Member } from './member.js'
+import { serve } from './serve.js'
 
 const histogram = () => createHistogram({ lowest: 1, highest: 600_000_000, figures: 3 })
 
@@ -115,12 +116,4 @@ const deeds = {
   },
 }
 
-process.on('message', async ({ id, deed, request }) => {
-  try {
-    process.send({ id, result: await deeds[deed](request) })
-  } catch (error) {
-    process.send({ id, error: error instanceof Error ? error.message : String(error) })
-  }
-})
-process.on('disconnect', () => process.exit(0))
-process.send({ id: 0 })
+serve(deeds)
