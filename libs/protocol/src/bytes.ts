@@ -75,10 +75,17 @@ export function writeUint64(target: Uint8Array, offset: number, value: number): 
 
 /** Reads an unsigned 64-bit big-endian integer. @throws ProtocolError bad-message above 2^53-1 */
 export function readUint64(source: Uint8Array, offset: number): number {
-  const view = new DataView(source.buffer, source.byteOffset, source.byteLength)
-  const high = view.getUint32(offset)
+  const high = readUint32(source, offset)
   if (high >= 2 ** 21) throw new ProtocolError('bad-message', 'integer above 2^53-1')
-  return high * 2 ** 32 + view.getUint32(offset + 4)
+  return high * 2 ** 32 + readUint32(source, offset + 4)
+}
+
+/** Without a view, which would be an object per number: this runs for every frame. */
+function readUint32(source: Uint8Array, offset: number): number {
+  if (offset + 4 > source.length) throw new RangeError('integer outside of its bytes')
+  let value = 0
+  for (let i = 0; i < 4; i += 1) value = value * 256 + (source[offset + i] as number)
+  return value
 }
 
 /** ASCII "PyChat/1.1 " + purpose, then one 00 byte: so no label is the beginning of another one (suite 1). */

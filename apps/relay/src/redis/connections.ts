@@ -210,7 +210,6 @@ export class Connections {
   /** Calls `write` once, when this turn of the event loop ends: with all that leaves then, before every WAIT. */
   atTurnEnd(write: () => void): void {
     this.#gatheredWrites.push(write)
-    this.cork()
     this.#endTurn()
   }
 

@@ -16,7 +16,7 @@ export type Publish = {
   frame: Buffer
 }
 
-type Waiting = Publish & { answered(result: PublishResult): void; failed(error: unknown): void }
+type Waiting = { publish: Publish; answered(result: PublishResult): void; failed(error: unknown): void }
 
 export type PublishingOptions = {
   /** @throws StoreError while the slot has no server */
@@ -25,6 +25,8 @@ export type PublishingOptions = {
   bySlot: boolean
   /** Calls `work` once, at the end of this turn. */
   atTurnEnd(work: () => void): void
+  /** Lets several calls leave in one piece. */
+  cork(): void
   /** Asks for all at once. @returns a result for each of them  @throws StoreError, or what Redis answers */
   send(at: StoreServer, publishes: readonly Publish[], now: number): Promise<PublishResult[]>
 }
@@ -39,7 +41,7 @@ export type Publishing = {
 /** A script keeps everybody else of its server waiting. */
 const framesPerCallMax = 16
 
-export function createPublishing({ server, bySlot, atTurnEnd, send }: PublishingOptions): Publishing {
+export function createPublishing({ server, bySlot, atTurnEnd, cork, send }: PublishingOptions): Publishing {
   type Batch = { at: StoreServer; now: number; waiting: Waiting[] }
   const batches = new Map<number, Batch>()
   let ending = false
@@ -48,15 +50,22 @@ export function createPublishing({ server, bySlot, atTurnEnd, send }: Publishing
     if (batches.size === 0) return
     const full = [...batches.values()]
     batches.clear()
+    const [first] = full
+    if (full.length > 1 || (first && first.waiting.length > framesPerCallMax)) cork()
     for (const { at, now, waiting } of full) {
       for (let i = 0; i < waiting.length; i += framesPerCallMax) {
-        sendAll(at, waiting.slice(i, i + framesPerCallMax), now)
+        sendAll(
+          at,
+          waiting.length <= framesPerCallMax ? waiting : waiting.slice(i, i + framesPerCallMax),
+          now,
+        )
       }
     }
   }
 
   function sendAll(at: StoreServer, waiting: readonly Waiting[], now: number): void {
-    send(at, waiting, now).then(
+    const publishes = waiting.map(({ publish }) => publish)
+    send(at, publishes, now).then(
       (results) => {
         for (const [i, result] of results.entries()) waiting[i]?.answered(result)
       },
@@ -75,7 +84,7 @@ export function createPublishing({ server, bySlot, atTurnEnd, send }: Publishing
         if (batches.get(group)?.at !== at) flush()
         const batch = batches.get(group) ?? { at, now, waiting: [] }
         batches.set(group, batch)
-        batch.waiting.push({ ...publish, answered, failed })
+        batch.waiting.push({ publish, answered, failed })
         if (ending) return
         ending = true
         atTurnEnd(() => {

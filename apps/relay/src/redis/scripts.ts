@@ -1,6 +1,7 @@
 // Typed callers of lua/*.lua: the one place that knows the order of their arguments and the shape of their answers.
 // Scripts of a room go straight to the primary that holds it, with that server's replication id: see room_epoch.lua.
-// ioredis sends a script's text once per connection and its digest afterwards (EVALSHA, again EVAL upon NOSCRIPT).
+// A script's text is sent once per connection and its digest afterwards (EVALSHA, again EVAL upon NOSCRIPT): by ioredis,
+// and for messages by publish-call.ts.
 import { readFileSync } from 'node:fs'
 import {
   decodeHex,
@@ -31,6 +32,7 @@ import {
 } from '../rooms/rooms.ts'
 import { type BansKeys, type RoomKeys, slotOf } from './keys.ts'
 import type { Owner } from './owner.ts'
+import { createPublishCall } from './publish-call.ts'
 import { createPublishing, type Publish, type Publishing, type PublishingOptions } from './publishing.ts'
 import type { StoreServer } from './server.ts'
 
@@ -170,8 +172,8 @@ function source(name: string): string {
 type Argument = string | number | Buffer
 type Caller = (...args: Argument[]) => Promise<unknown>
 
-/** A script behind the parts that it calls. @param keys how many; null: each call says so first */
-const script = (keys: number | null, ...parts: string[]) => ({ keys, lua: parts.map(source).join('') })
+/** A script behind the parts that it calls. @param keys how many */
+const script = (keys: number, ...parts: string[]) => ({ keys, lua: parts.map(source).join('') })
 
 const scripts = {
   room_join: script(
@@ -189,7 +191,6 @@ const scripts = {
   room_reap: script(7, 'member', 'take_out', 'room_reap'),
   room_profile: script(7, 'member', 'arrived', 'room_profile'),
   room_charter: script(2, 'room_epoch', 'charter_known', 'room_charter'),
-  room_publish: script(null, 'room_epoch', 'room_publish'),
   room_position: script(2, 'room_epoch', 'room_position'),
   room_log: script(2, 'log_page', 'room_log'),
   room_member: script(2, 'member', 'room_member'),
@@ -197,6 +198,8 @@ const scripts = {
   node_beat: script(1, 'node_beat'),
   bans_swap: script(2, 'bans_swap'),
 } as const
+
+const publishCall = createPublishCall(['room_epoch', 'room_publish'].map(source).join(''))
 
 type ScriptName = keyof typeof scripts
 
@@ -213,7 +216,7 @@ function headOf(room: RoomId, epoch: Epoch): Buffer {
 }
 
 /** How the scripts reach the store: what PublishingOptions say. */
-export type ScriptsPorts = Pick<PublishingOptions, 'server' | 'bySlot' | 'atTurnEnd'>
+export type ScriptsPorts = Pick<PublishingOptions, 'server' | 'bySlot' | 'atTurnEnd' | 'cork'>
 
 export function createScripts(
   ports: ScriptsPorts,
@@ -222,12 +225,13 @@ export function createScripts(
 ): Scripts {
   const { server } = ports
   const taught = new WeakSet<Redis>()
+  const bounds = [log.messagesMax, log.bytesMax, log.ageMs].map(String)
   const publishing = createPublishing({ ...ports, send: sendPublishes })
 
   function teach(redis: Redis): Taught {
     if (!taught.has(redis)) {
       for (const [name, { keys, lua }] of Object.entries(scripts)) {
-        redis.defineCommand(name, keys === null ? { lua } : { numberOfKeys: keys, lua })
+        redis.defineCommand(name, { numberOfKeys: keys, lua })
       }
       taught.add(redis)
     }
@@ -235,7 +239,7 @@ export function createScripts(
   }
 
   async function call(at: StoreServer, name: keyof Taught, ...args: Argument[]): Promise<unknown> {
-    if (name !== 'room_publish') publishing.flush()
+    publishing.flush()
     try {
       return await teach(at.redis)[name](...args)
     } catch (error) {
@@ -265,23 +269,13 @@ export function createScripts(
     publishes: readonly Publish[],
     now: number,
   ): Promise<PublishResult[]> {
-    const keys: string[] = []
-    const frames: Argument[] = []
-    for (const { keys: room, session, owner, counter, frame } of publishes) {
-      keys.push(room.room, room.log, room.channel)
-      frames.push(session, owner, counter, frame)
+    let reply: number[]
+    try {
+      reply = (await publishCall(at.redis, publishes, [String(now), at.replicationId, ...bounds])) as number[]
+    } catch (error) {
+      at.failed(error)
+      throw error
     }
-    const bounds = [log.messagesMax, log.bytesMax, log.ageMs]
-    const reply = (await call(
-      at,
-      'room_publish',
-      keys.length,
-      ...keys,
-      now,
-      at.replicationId,
-      ...bounds,
-      ...frames,
-    )) as number[]
     const replicated = await at.replicated()
     return publishes.map((_, i): PublishResult => {
       const [status, value = 0] = reply.slice(2 * i)

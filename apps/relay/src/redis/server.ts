@@ -88,12 +88,18 @@ export class WatchedServer {
   constructor(redis: Redis, options: WatchedServerOptions) {
     this.redis = redis
     this.#options = options
-    redis.on('ready', () => void this.read())
+    redis.on('ready', () => this.#ready())
     redis.on('close', () => {
       this.#forget()
       options.lost()
     })
-    if (redis.status === 'ready') void this.read()
+    if (redis.status === 'ready') this.#ready()
+  }
+
+  #ready(): void {
+    // ioredis adds its own listener in a way that makes Node queue what it reads for a tick of its own.
+    this.redis.stream.on('data', () => {})
+    void this.read()
   }
 
   /** The server as it is now, or null while its id is unknown. Ask for it anew in every loop turn. */

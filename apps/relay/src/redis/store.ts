@@ -91,6 +91,7 @@ export function openRedisStore(options: RedisStoreOptions, events: RoomsEvents):
     server: (slot: number) => connections.server(slot),
     bySlot: address.kind === 'cluster',
     atTurnEnd: (work: () => void) => connections.atTurnEnd(work),
+    cork: () => connections.cork(),
   }
   const scripts = createScripts(ports, log, options.quiet)
   const shared = { scripts, keyPrefix, now, random, keepMs, graceMs }

@@ -2,10 +2,12 @@
 // ioredis' own sharded subscriber recounts every slot on each call and notices no frozen server, hence this one.
 // It gathers (un)subscribes (gathered.ts), subscribes anew after every reconnect, and follows slots that move.
 // It does not know what the messages mean.
+import type { Socket } from 'node:net'
 import type { Redis } from 'ioredis'
 import { StoreError } from '../rooms/rooms.ts'
 import { gathered } from './gathered.ts'
 import { slotOf } from './keys.ts'
+import { cutMessages } from './smessages.ts'
 
 export type SubscriptionsOptions = {
   /** Makes a connection to the primary that goes by this key, without ioredis' own resubscribing. */
@@ -191,8 +193,10 @@ export class Subscriptions {
       for (const wanted of this.#wanted.values()) if (wanted.shard === shard) this.#unhear(wanted)
       this.#options.moved()
     })
-    redis.on('smessageBuffer', (channel: Buffer, message: Buffer) => {
-      this.#wanted.get(channel.toString('latin1'))?.handler.message(message)
+    redis.on('connect', () => {
+      cutMessages(redis.stream as Socket, (channel, message) => {
+        this.#wanted.get(channel)?.handler.message(message)
+      })
     })
   }
 

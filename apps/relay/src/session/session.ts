@@ -85,10 +85,11 @@ type Joined = {
   /** What all members on this node may send to the room; held together with the membership. */
   share: Share | null
   pending: PendingJoin | null
-  /** Publishes without an answer yet, and the end of their chain: answers keep the order of the frames. */
-  inFlight: number
-  tail: Promise<void> | null
+  /** Frames whose sender was told nothing yet, in their order: so are the answers. Null until the store takes its time. */
+  unanswered: Unanswered[] | null
 }
+
+type Unanswered = { membership: Membership; counter: number; result: PublishResult | null }
 
 type PendingJoin = {
   held: { bytes: Uint8Array; isBinary: boolean }[]
@@ -179,11 +180,11 @@ export class Session implements SocketHandler {
     }
     this.#context.latency.came(frame, now)
     const result = this.#context.rooms.publish(membership, counter, frame)
-    if (!(result instanceof Promise) && entry.tail === null) {
+    if (!(result instanceof Promise) && !entry.unanswered?.length) {
       this.#published(entry, membership, counter, result)
       return
     }
-    this.#publishedLater(entry, membership, counter, result)
+    this.#answerLater(entry, { membership, counter, result: null }, result)
   }
 
   text(text: string): void {
@@ -289,7 +290,7 @@ export class Session implements SocketHandler {
   /** Publishes that have no answer yet. */
   publishesInFlight(): number {
     let count = 0
-    for (const entry of this.#joined) count += entry.inFlight
+    for (const entry of this.#joined) count += entry.unanswered?.length ?? 0
     return count
   }
 
@@ -422,8 +423,7 @@ export class Session implements SocketHandler {
       membership: null,
       share: null,
       pending,
-      inFlight: 0,
-      tail: null,
+      unanswered: null,
     }
     this.#joined = [...this.#joined, entry]
     // One after the other: an answer may be large, and the next one waits until it is read.
@@ -655,27 +655,27 @@ export class Session implements SocketHandler {
     }
   }
 
-  #publishedLater(
-    entry: Joined,
-    membership: Membership,
-    counter: number,
-    result: PublishResult | Promise<PublishResult>,
-  ): void {
-    entry.inFlight += 1
-    const before = entry.tail
-    const settled = (async () => {
-      try {
-        // Both are awaited before anything is said, and a rejection of `result` is never left alone meanwhile.
-        const [, answer] = await Promise.all([before, result])
-        if (this.open()) this.#published(entry, membership, counter, answer)
-      } catch (error) {
-        if (this.open()) this.#ourFault(error)
-      } finally {
-        entry.inFlight -= 1
-        if (entry.inFlight === 0) entry.tail = null
-      }
-    })()
-    entry.tail = settled
+  #answerLater(entry: Joined, frame: Unanswered, result: PublishResult | Promise<PublishResult>): void {
+    entry.unanswered ??= []
+    entry.unanswered.push(frame)
+    const answered = (settled: PublishResult) => {
+      frame.result = settled
+      this.#answer(entry)
+    }
+    if (result instanceof Promise) result.then(answered).catch((error: unknown) => this.#ourFault(error))
+    else answered(result)
+  }
+
+  /** Tells what is known of the room's oldest frames, up to the first one of which nothing is. */
+  #answer(entry: Joined): void {
+    const { unanswered } = entry
+    if (unanswered === null) return
+    for (;;) {
+      const frame = unanswered[0]
+      if (frame === undefined || frame.result === null) return
+      unanswered.shift()
+      if (this.open()) this.#published(entry, frame.membership, frame.counter, frame.result)
+    }
   }
 
   /** Forgets a membership on this side. */

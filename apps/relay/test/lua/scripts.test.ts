@@ -65,6 +65,7 @@ describe('scripts', () => {
         }),
         bySlot: false,
         atTurnEnd: (work) => void setImmediate(work),
+        cork() {},
       },
       { messagesMax: 1000, bytesMax: 4_194_304, ageMs: 600_000 },
     )
