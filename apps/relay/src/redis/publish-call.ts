@@ -34,7 +34,7 @@ function encode(script: string, publishes: readonly Publish[], fixed: readonly s
   const texts: string[] = []
   let length = 2
   for (const { session, owner, counter, frame } of publishes) {
-    text += `${bulk(session)}${bulk(owner)}${bulk(String(counter))}$${frame.length}\r\n`
+    text += `${bulk(session)}${bulk(`${counter - 1} ${owner}`)}${bulk(`${counter} ${owner}`)}$${frame.length}\r\n`
     texts.push(text)
     length += text.length + frame.length
     text = '\r\n'

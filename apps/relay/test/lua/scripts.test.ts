@@ -357,16 +357,23 @@ describe('scripts', () => {
       expect(await published()).toEqual([])
     })
 
-    it('lets the log of a silent room go', async () => {
+    it('lets the log of a silent room go, but not before its time, whatever the clock of the next node says', async () => {
       const asked = request(room)
       await join(asked)
-      await scripts.roomPublish(
-        { keys, session: asked.session, owner, counter: 1, frame: frame(asked.session, 1) },
-        now,
-      )
-      const ttl = await redis.pttl(keys.log)
-      expect(ttl).toBeGreaterThan(590_000)
-      expect(ttl).toBeLessThanOrEqual(600_000)
+      const { session } = asked
+      const say = (counter: number, at: number) =>
+        scripts.roomPublish({ keys, session, owner, counter, frame: frame(session, counter) }, at)
+      await say(1, now)
+      expect(await redis.pttl(keys.log)).toBeGreaterThan(610_000)
+      expect(await redis.pttl(keys.log)).toBeLessThanOrEqual(620_000)
+      for (const [i, later] of [10_001, 19_000, 21_000, -60_000, 0].entries()) {
+        await redis.pexpire(keys.log, 5000)
+        await say(i + 2, now + later)
+        const left = await redis.pttl(keys.log)
+        // 19,000 is within the ten seconds that the one before it gave.
+        if (later === 19_000) expect(left).toBeLessThanOrEqual(5000)
+        else expect(left).toBeGreaterThan(610_000)
+      }
     })
 
     it('keeps seq and bytes whole above 2^32', async () => {
@@ -794,9 +801,10 @@ describe('scripts', () => {
         zrem: 1,
       })
       const { session } = asked
-      const say = () =>
-        scripts.roomPublish({ keys, session, owner, counter: 1, frame: frame(session, 1) }, now)
-      expect(await commandsOf(say)).toEqual({ hmget: 1, hset: 1, xadd: 1, pexpire: 1, spublish: 1 })
+      const say = (counter: number) =>
+        scripts.roomPublish({ keys, session, owner, counter, frame: frame(session, counter) }, now)
+      expect(await commandsOf(() => say(1))).toEqual({ hmget: 1, hset: 2, xadd: 1, pexpire: 1, spublish: 1 })
+      expect(await commandsOf(() => say(2))).toEqual({ hmget: 1, hset: 1, xadd: 1, spublish: 1 })
       expect(await commandsOf(() => scripts.roomPosition(keys))).toEqual({ hmget: 1 })
       await alone.remove()
     },
