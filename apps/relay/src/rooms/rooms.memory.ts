@@ -23,6 +23,7 @@ import { verifier } from '../verifier.ts'
 import { admission, type HeldCharter, isBannedIn, isMutedIn, judge, spared } from './charter.ts'
 import { GraceTimes } from './grace.ts'
 import { MemoryLog } from './log.memory.ts'
+import { type Packed, pack, unpack } from './packed.ts'
 import {
   type ActResult,
   type JoinRequest,
@@ -61,8 +62,8 @@ export type MemoryRoomsOptions = {
 
 type MemoryMember = {
   tag: NameTag
-  profile: string
-  proof: string
+  profile: Packed
+  proof: Packed
   counter: number
   since: number
   generation: number
@@ -84,6 +85,7 @@ type GoneSession = Pick<
 }
 
 type MemoryRoom = {
+  id: RoomId
   idBytes: Uint8Array
   epoch: Epoch
   epochBytes: Uint8Array
@@ -98,8 +100,8 @@ type MemoryRoom = {
   /** In order of place. */
   members: Map<SessionId, MemoryMember>
   names: Map<NameTag, SessionId>
-  /** In order of `until`. */
-  gone: Map<SessionId, GoneSession>
+  /** In order of `until`; null until somebody leaves. */
+  gone: Map<SessionId, GoneSession> | null
   charter: HeldCharter | null
   /** Nobody is told who comes and goes. */
   quiet: boolean
@@ -137,9 +139,9 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
 
   function forgetGoneSessions(room: MemoryRoom, now: number): void {
     let left = trimmedPerJoinMax
-    for (const [session, gone] of room.gone) {
+    for (const [session, gone] of room.gone ?? []) {
       if (left === 0 || gone.until > now) return
-      room.gone.delete(session)
+      room.gone?.delete(session)
       left -= 1
     }
   }
@@ -149,6 +151,7 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
     if (known !== undefined && (known.until === 0 || known.until > now)) return known
     const epochBytes = options.random(8)
     const room: MemoryRoom = {
+      id,
       idBytes: decodeHex(id),
       epoch: encodeHex(epochBytes) as Epoch,
       epochBytes,
@@ -161,7 +164,7 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
       lastPlace: 0,
       members: new Map(),
       names: new Map(),
-      gone: new Map(),
+      gone: null,
       charter: null,
       quiet: false,
       toldCount: 0,
@@ -181,9 +184,11 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
     tell(id, { t: 'count', room: id, count: room.members.size, quiet: room.quiet })
   }
 
-  function describe(session: SessionId, member: Omit<Member, 'session'>): Member {
-    const { tag, profile, counter, since } = member
-    return { session, tag, profile, counter, since }
+  function describe(
+    session: SessionId,
+    { tag, profile, counter, since }: Pick<MemoryMember, 'tag' | 'profile' | 'counter' | 'since'>,
+  ): Member {
+    return { session, tag, profile: unpack(profile, 'base64url'), counter, since }
   }
 
   function page(room: MemoryRoom, after: number): { members: Member[]; next: string | null } {
@@ -208,9 +213,11 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
     forgetGoneSessions(room, now)
 
     const present = room.members.get(session)
-    const gone = room.gone.get(session)
+    const gone = room.gone?.get(session)
+    const profile = pack(request.profile, 'base64url')
+    const proof = pack(request.proof, 'hex')
     const before = present ?? (gone !== undefined && gone.until > now ? gone : null)
-    if (before !== null && (before.proof !== request.proof || (before.member ?? key) !== key)) {
+    if (before !== null && (before.proof !== proof || (before.member ?? key) !== key)) {
       return { ok: false, code: 'session-taken' }
     }
     const { refusal, membersMax, whole } = admission(room.charter, key, now, options.roomMembersMax)
@@ -228,8 +235,8 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
       room.lastPlace += 1
       member = {
         tag,
-        profile: request.profile,
-        proof: request.proof,
+        profile,
+        proof,
         counter: before?.counter ?? 0,
         since: now,
         generation,
@@ -239,7 +246,7 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
         muted: false,
       }
       room.members.set(session, member)
-      room.gone.delete(session)
+      room.gone?.delete(session)
       room.until = 0
       empty.delete(id)
     } else {
@@ -248,8 +255,8 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
       room.names.delete(present.tag)
       member.generation = generation
     }
-    const changed = present === undefined || member.profile !== request.profile || member.tag !== tag
-    member.profile = request.profile
+    const changed = present === undefined || member.profile !== profile || member.tag !== tag
+    member.profile = profile
     member.tag = tag
     member.counter = Math.max(member.counter, request.counter)
     member.member = key
@@ -264,7 +271,7 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
     if (changed) tellArrived(id, room, session, present === undefined)
     return {
       ok: true,
-      membership: { room: id, session, generation },
+      membership: { room: room.id, session, generation },
       epoch: room.epoch,
       seq: room.seq,
       counter: member.counter,
@@ -294,9 +301,10 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
     const now = options.now()
     room.members.delete(membership.session)
     room.names.delete(member.tag)
-    room.gone.delete(membership.session)
+    room.gone?.delete(membership.session)
     const { tag, profile, proof, counter, since, start, member: key } = member
     const until = now + keepMs
+    room.gone ??= new Map()
     room.gone.set(membership.session, { tag, profile, proof, counter, since, start, member: key, until })
     room.lastActiveAt = now
     if (room.members.size === 0) {
@@ -326,11 +334,12 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
     return { room, member }
   }
 
-  function showProfile(membership: Membership, tag: NameTag, profile: string): ActResult<'name-taken'> {
+  function showProfile(membership: Membership, tag: NameTag, text: string): ActResult<'name-taken'> {
     const found = find(membership)
     if (found === null) return { ok: false, code: 'not-member' }
     const { room, member } = found
     if (isTaken(room, tag, membership.session)) return { ok: false, code: 'name-taken' }
+    const profile = pack(text, 'base64url')
     if (member.tag === tag && member.profile === profile) return { ok: true }
     room.names.delete(member.tag)
     room.names.set(tag, membership.session)
@@ -458,7 +467,7 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
     },
     async member(id, session) {
       const room = rooms.get(id)
-      const found = room?.members.get(session) ?? room?.gone.get(session)
+      const found = room?.members.get(session) ?? room?.gone?.get(session)
       return found === undefined ? null : describe(session, found)
     },
     local() {

@@ -255,7 +255,7 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
         asked = true
         return { ok: false, code: 'unavailable' }
       }
-      const membership = { room: request.room, session, generation }
+      const membership = { room: room.id, session, generation }
       rooms.setQuiet(room, answer.quiet)
       if (pending.replaced) setImmediate(() => events.replaced(membership))
       else {

@@ -114,8 +114,9 @@ export class Session implements SocketHandler {
   readonly openedAt: number
   state: 'greeting' | 'open' | 'closed' = 'greeting'
   readonly #context: SessionContext
-  /** Made when the first message comes: most connections are idle, and there are many. */
+  /** Made with the first frame or second request: most connections join and then are idle, and there are many. */
   #budget: Budget | null = null
+  #hasAsked = false
   /** What all connections of its address may send; null when the address is exempt, or before the first message. */
   #addressShare: Share | null = null
   #badMessages = 0
@@ -128,7 +129,7 @@ export class Session implements SocketHandler {
 
   constructor(socket: Socket, context: SessionContext) {
     this.socket = socket
-    this.openedAt = context.now()
+    this.openedAt = Math.floor(context.now())
     this.#context = context
   }
 
@@ -216,8 +217,8 @@ export class Session implements SocketHandler {
       this.#bad(new ProtocolError('bad-message', 'second hello'))
       return
     }
-    const now = this.#context.now()
-    const waitMs = this.#spend().controls.take(1, now)
+    const waitMs = this.#hasAsked ? this.#spend().controls.take(1, this.#context.now()) : 0
+    this.#hasAsked = true
     if (waitMs > 0) {
       bump(this.#context.figures.limited, 'connection-requests')
       if (this.#strike()) this.#refuse(message.id, 'too-fast', waitMs)
@@ -425,7 +426,8 @@ export class Session implements SocketHandler {
       pending,
       unanswered: null,
     }
-    this.#joined = [...this.#joined, entry]
+    // Not spread: that would leave room for sixteen more in every idle connection's list.
+    this.#joined = this.#joined.concat(entry)
     // One after the other: an answer may be large, and the next one waits until it is read.
     const entered = this.#enter(message, entry, pending, this.#entering)
     const entering = entered
@@ -502,8 +504,10 @@ export class Session implements SocketHandler {
     }
     figures.joins += 1
     entry.membership = membership
+    // The same id, but one string for the whole room.
+    entry.room = membership.room
     entry.share = this.#context.roomShares.enter(room)
-    this.#former = this.#former.filter((former) => former.session !== session)
+    if (this.#former.length > 0) this.#former = this.#former.filter((each) => each.session !== session)
     this.#context.held(this, membership)
     if (pending.replacedGeneration >= membership.generation) this.end('replaced')
     if (!this.open()) return
