@@ -2,6 +2,8 @@
 // within one round only.
 import { measureWindow } from './window.js'
 
+const warmUpSeconds = 4
+
 /**
  * @param clusters with open rooms  @param traffic of driver/rooms.js, or a function of the cluster  @param metrics { [metric]: (figures of a window) => number or null }
  * @returns { rounds: [{ [metric]: { [system]: mean of its two windows } }], load: the worst of all windows, refused }
@@ -9,12 +11,12 @@ import { measureWindow } from './window.js'
 export async function runRounds({ label, clusters, traffic, metrics, context }) {
   const { rounds, seconds, say } = context
   const windowOf = (cluster) => ({ seconds, ...(typeof traffic === 'function' ? traffic(cluster) : traffic) })
-  // The first arrivals and the compiler's work do not count.
+  // The first arrivals and the compiler's work do not count: a server that has run for a while is meant.
   for (const cluster of clusters) {
     await cluster.driver.ask('window', {
       ...windowOf(cluster),
       latency: false,
-      seconds: Math.min(1.5, seconds),
+      seconds: Math.min(warmUpSeconds, 2 * seconds),
     })
   }
   const result = { rounds: [], load: {}, refused: 0 }

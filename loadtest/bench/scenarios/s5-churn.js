@@ -8,6 +8,9 @@ import { Redis } from 'ioredis'
 import { startCluster } from '../servers/cluster.js'
 import { seriesOf } from './crowd.js'
 
+/** What the cluster asks of Redis anyhow is watched for so long, and taken off. */
+const calmSeconds = 4
+
 const program = fileURLToPath(new URL('../driver/churn.js', import.meta.url))
 const shape = { rooms: 500, perSecond: 2_000 }
 /** What the relay itself asks of Redis: a script counts once, not by what it calls. */
@@ -19,6 +22,11 @@ const scripts = {
   join: `redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) redis.call('ZADD', KEYS[2], ARGV[3], ARGV[1])
     redis.call('EXPIRE', KEYS[1], 60) redis.call('EXPIRE', KEYS[2], 60) redis.call('PUBLISH', KEYS[3], ARGV[2])`,
   leave: `redis.call('HDEL', KEYS[1], ARGV[1]) redis.call('ZREM', KEYS[2], ARGV[1]) redis.call('PUBLISH', KEYS[3], ARGV[1])`,
+}
+
+async function commandsSoFar({ redis }) {
+  const counts = await redis.commands()
+  return asked.reduce((sum, each) => sum + (counts[each] ?? 0), 0)
 }
 
 /** @returns us of Redis CPU per join with its leave, at the same rate and gathered alike */
@@ -60,7 +68,11 @@ export const churn = {
       await cluster.open(shape.rooms, 1)
       await cluster.driver.ask('churn', { perSecond: shape.perSecond, seconds: 1 })
       for (let round = 0; round < crowdRounds; round += 1) {
-        const [before, redisBefore] = [await cluster.redis.commands(), cluster.redis.cpuMicroseconds()]
+        const calmFrom = await commandsSoFar(cluster)
+        await wait(calmSeconds * 1000)
+        const before = await commandsSoFar(cluster)
+        const calmPerSecond = (before - calmFrom) / calmSeconds
+        const redisBefore = cluster.redis.cpuMicroseconds()
         const cpuBefore = cluster.cpuMicroseconds()
         const {
           joins,
@@ -74,9 +86,7 @@ export const churn = {
         })
         const redis = (cluster.redis.cpuMicroseconds() - redisBefore) / joins
         const relay = (cluster.cpuMicroseconds() - cpuBefore) / joins
-        const after = await cluster.redis.commands()
-        const commands =
-          asked.reduce((sum, each) => sum + (after[each] ?? 0) - (before[each] ?? 0), 0) / joins
+        const commands = ((await commandsSoFar(cluster)) - before - calmPerSecond * took) / joins
         const reference = await presenceCost(cluster.redis, Math.min(seconds, 3))
         list.push({ commands, redis, reference, relay, p50, p99, frames: frames / shape.rooms / took })
         say(
