@@ -23,7 +23,7 @@ import { createDiagnosis } from './ops/diagnosis.ts'
 import { createDrain, type DrainTimes, drainOver, drainWithin } from './ops/drain.ts'
 import { createHealth } from './ops/health.ts'
 import { describeError, type Log } from './ops/log.ts'
-import { createMetrics } from './ops/metrics.ts'
+import { createMetrics, loopLookMs } from './ops/metrics.ts'
 import { createOpsServer } from './ops/server.ts'
 import { noTracing, type Tracing } from './ops/tracing.ts'
 import { openRedisStore } from './redis/store.ts'
@@ -250,10 +250,10 @@ export function createRelay({
     return { rooms: local.size, members }
   }
 
-  const loopDelay = monitorEventLoopDelay({ resolution: 10 })
-  /** 99th percentile of how late the loop was, beside the 10 ms that it is looked at. */
+  const loopDelay = monitorEventLoopDelay({ resolution: loopLookMs })
+  /** 99th percentile of how late the loop was, beside the time between two looks. */
   const loopLagMs = (): number =>
-    Math.max(0, Math.round((loopDelay.count === 0 ? 0 : loopDelay.percentile(99)) / 1e6) - 10)
+    Math.max(0, Math.round((loopDelay.count === 0 ? 0 : loopDelay.percentile(99)) / 1e6) - loopLookMs)
   const diagnose = createDiagnosis({
     config,
     describeNode: () => describeNode(),

@@ -68,9 +68,12 @@ export function decodeBase64url(text: string): Uint8Array {
 
 /** Writes an unsigned 64-bit big-endian integer. @param value 0..2^53-1 */
 export function writeUint64(target: Uint8Array, offset: number, value: number): void {
-  const view = new DataView(target.buffer, target.byteOffset, target.byteLength)
-  view.setUint32(offset, Math.floor(value / 2 ** 32))
-  view.setUint32(offset + 4, value >>> 0)
+  if (offset + 8 > target.length) throw new RangeError('integer outside of its bytes')
+  const high = Math.floor(value / 2 ** 32)
+  for (let i = 0; i < 4; i += 1) {
+    target[offset + i] = high >>> (24 - 8 * i)
+    target[offset + 4 + i] = value >>> (24 - 8 * i)
+  }
 }
 
 /** Reads an unsigned 64-bit big-endian integer. @throws ProtocolError bad-message above 2^53-1 */

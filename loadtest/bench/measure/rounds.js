@@ -2,7 +2,15 @@
 // within one round only.
 import { measureWindow } from './window.js'
 
-const warmUpSeconds = 4
+/** Compilers are done by then; the first series of a scenario warms up for all. */
+const warmUp = { messages: 10_000, secondsMin: 4, secondsMax: 25 }
+
+function warmUpSeconds({ perTick, everyMs }, seconds) {
+  const enough = (warmUp.messages * everyMs) / perTick / 1000
+  return Math.min(Math.max(enough, warmUp.secondsMin), warmUp.secondsMax, 12 * seconds)
+}
+
+const warm = new WeakSet()
 
 /**
  * @param clusters with open rooms  @param traffic of driver/rooms.js, or a function of the cluster  @param metrics { [metric]: (figures of a window) => number or null }
@@ -13,11 +21,12 @@ export async function runRounds({ label, clusters, traffic, metrics, context }) 
   const windowOf = (cluster) => ({ seconds, ...(typeof traffic === 'function' ? traffic(cluster) : traffic) })
   // The first arrivals and the compiler's work do not count: a server that has run for a while is meant.
   for (const cluster of clusters) {
-    await cluster.driver.ask('window', {
-      ...windowOf(cluster),
-      latency: false,
-      seconds: Math.min(warmUpSeconds, 2 * seconds),
-    })
+    const window = windowOf(cluster)
+    const enough = warm.has(cluster)
+      ? Math.min(warmUp.secondsMin, 2 * seconds)
+      : warmUpSeconds(window, seconds)
+    await cluster.driver.ask('window', { ...window, latency: false, seconds: enough })
+    warm.add(cluster)
   }
   const result = { rounds: [], load: {}, refused: 0 }
   for (let round = 0; round < rounds; round += 1) {

@@ -31,6 +31,9 @@ export type MetricsSource = {
 
 const prefix = 'pychat_relay_'
 
+/** How often it is looked how late the event loop is: each look wakes an idle node, so ten a second have to do. */
+export const loopLookMs = 100
+
 export type Metrics = { contentType: string; text(): Promise<string> }
 
 export function createMetrics(source: MetricsSource): Metrics {
@@ -166,7 +169,7 @@ export function createMetrics(source: MetricsSource): Metrics {
     () => figures.limited,
   )
   deliverySeconds(registry, source.latency)
-  collectDefaultMetrics({ register: registry, prefix })
+  collectDefaultMetrics({ register: registry, prefix, eventLoopMonitoringPrecision: loopLookMs })
   // Gauges that prom-client names like counters, which promtool rightly minds.
   for (const name of ['handles', 'requests', 'resources']) {
     registry.removeSingleMetric(`${prefix}nodejs_active_${name}_total`)
