@@ -5,6 +5,10 @@ import { FrameReader, pong } from './frames.js'
 
 const openTimeoutMs = 30_000
 
+/** Code and reason of a close frame (RFC 6455 section 5.5.1). */
+const closeWords = (payload) =>
+  payload.length < 2 ? 'without a reason' : `${payload.readUInt16BE(0)} ${payload.toString('utf8', 2)}`
+
 /** One connection that has joined a room. */
 export class Connection {
   /** Deliveries of messages since it joined. */
@@ -91,6 +95,8 @@ export class Connection {
     }
     const reader = new FrameReader((opcode, payload) => {
       if (opcode === 9) this.#socket.write(pong)
+      else if (opcode === 8 && !inRoom)
+        fail(new Error(`a server closed a connection: ${closeWords(payload)}`))
       else if (inRoom) {
         if (opcode === counts) this.delivered += deliveriesIn === undefined ? 1 : deliveriesIn(payload)
         heard?.(payload)

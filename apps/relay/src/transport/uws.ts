@@ -196,20 +196,22 @@ class UwsTransport implements Transport {
         const key = request.getHeader('sec-websocket-key')
         const protocol = request.getHeader('sec-websocket-protocol')
         const extensions = request.getHeader('sec-websocket-extensions')
-        const upgrade = (): void => {
+        const answer = (corked: (write: () => void) => void): void => {
           const decision = decideUpgrade(events, asked)
           if (decision.accept) {
             const socket = new UwsSocket(decision.address)
             response.upgrade<UserData>({ socket }, key, protocol, extensions, context)
-          } else refuse(response, decision)
+          } else corked(() => refuse(response, decision))
         }
-        if (gate.pass()) return upgrade()
+        if (gate.pass()) return answer((write) => write())
         let aborted = false
         response.onAborted(() => {
           aborted = true
         })
         gate.wait(() => {
-          if (!aborted) response.cork(upgrade)
+          // Not corked: behind an upgrade the engine's cork looks at what was the response, and now and then closes the
+          // connection for it (uWebSockets issue 1929).
+          if (!aborted) answer((write) => response.cork(write))
         })
       },
       open: (raw) => {
