@@ -116,7 +116,8 @@ export class Session implements SocketHandler {
   readonly #context: SessionContext
   /** Made with the first frame or second request: most connections join and then are idle, and there are many. */
   #budget: Budget | null = null
-  #hasAsked = false
+  /** Requests so far, up to two. */
+  #asked: 0 | 1 | 2 = 0
   /** What all connections of its address may send; null when the address is exempt, or before the first message. */
   #addressShare: Share | null = null
   #badMessages = 0
@@ -217,8 +218,10 @@ export class Session implements SocketHandler {
       this.#bad(new ProtocolError('bad-message', 'second hello'))
       return
     }
-    const waitMs = this.#hasAsked ? this.#spend().controls.take(1, this.#context.now()) : 0
-    this.#hasAsked = true
+    // The second one pays for the first, too.
+    const price = this.#asked === 1 ? 2 : 1
+    const waitMs = this.#asked === 0 ? 0 : this.#spend().controls.take(price, this.#context.now())
+    this.#asked = this.#asked === 0 ? 1 : 2
     if (waitMs > 0) {
       bump(this.#context.figures.limited, 'connection-requests')
       if (this.#strike()) this.#refuse(message.id, 'too-fast', waitMs)
