@@ -43,13 +43,15 @@ const framesPerCallMax = 16
 
 export function createPublishing({ server, bySlot, atTurnEnd, cork, send }: PublishingOptions): Publishing {
   type Batch = { at: StoreServer; now: number; waiting: Waiting[] }
-  const batches = new Map<number, Batch>()
+  /** A new one each time: a map that is cleared leaves its old table behind, which points to the new one. Once such a
+   *  chain has reached the old generation, all that it ever held stays until a full collection. */
+  let batches = new Map<number, Batch>()
   let ending = false
 
   function flush(): void {
     if (batches.size === 0) return
     const full = [...batches.values()]
-    batches.clear()
+    batches = new Map()
     const [first] = full
     if (full.length > 1 || (first && first.waiting.length > framesPerCallMax)) cork()
     for (const { at, now, waiting } of full) {
