@@ -9,6 +9,8 @@ const histogram = () => createHistogram({ lowest: 1, highest: 600_000_000, figur
 let rooms = []
 let ports = []
 let latencies = histogram()
+/** From members who had their connection all the time to members like them. */
+let unharmed = histogram()
 let talking = null
 let cursor = 0
 const returns = []
@@ -19,15 +21,34 @@ const crowd = {
   /** A member's own node, or any other once that is gone. */
   port: (member) =>
     ports.includes(member.port) ? member.port : ports[Math.floor(Math.random() * ports.length)],
-  heard(_, ms) {
-    latencies.record(Math.max(1, Math.round(ms * 1000)))
+  heard(member, ms, late) {
+    const us = Math.max(1, Math.round(ms * 1000))
+    latencies.record(us)
+    if (!late && ports.includes(member.port)) unharmed.record(us)
   },
   back() {
     if (brokenAt !== null) returns.push(performance.now() - brokenAt)
   },
 }
 
+function summary(seen) {
+  const at = (percent) => seen.percentile(percent) / 1000
+  return { p50: at(50), p99: at(99), p999: at(99.9), max: seen.max / 1000, count: Number(seen.count) }
+}
+
 const everybody = () => rooms.flat()
+
+/** So many at a time. @param enter brings a member in, sooner or later */
+async function inBatches(members, atOnce, enter) {
+  for (let i = 0; i < members.length; i += atOnce) {
+    const batch = members.slice(i, i + atOnce)
+    for (const member of batch) enter(member)
+    for (let waited = 0; batch.some(({ joined }) => !joined); waited += 5) {
+      if (waited > 60_000) throw new Error('members could not join in time')
+      await wait(5)
+    }
+  }
+}
 
 const deeds = {
   /** rooms x members; member m of a room begins on port m mod ports */
@@ -44,14 +65,11 @@ const deeds = {
         fresh.push(member)
       }
     }
-    for (let i = 0; i < fresh.length; i += 50) {
-      const batch = fresh.slice(i, i + 50)
-      for (const member of batch) member.open()
-      for (let waited = 0; batch.some(({ joined }) => !joined); waited += 5) {
-        if (waited > 60_000) throw new Error('members could not join in time')
-        await wait(5)
-      }
-    }
+    await inBatches(fresh, 50, (member) => member.open())
+  },
+  /** Everybody loses the connection and comes back to the same node: what a node does then is warm afterwards. */
+  async reconnect() {
+    await inBatches(everybody(), 300, (member) => member.lose())
   },
   /** perTick messages every so many milliseconds, each by the next room's next member, until `hush` */
   talk({ perTick, everyMs }) {
@@ -67,12 +85,12 @@ const deeds = {
   async hush() {
     clearInterval(talking)
   },
-  /** @returns latencies in ms since the last call */
+  /** @returns latencies in ms since the last call; `unharmed`: between those whose node stands */
   latencies() {
-    const seen = latencies
+    const seen = { ...summary(latencies), unharmed: summary(unharmed) }
     latencies = histogram()
-    const at = (percent) => seen.percentile(percent) / 1000
-    return { p50: at(50), p99: at(99), p999: at(99.9), max: seen.max / 1000, count: Number(seen.count) }
+    unharmed = histogram()
+    return seen
   },
   /** From now on these ports are left, and returns are timed from now. */
   broken({ ports: left }) {

@@ -8,6 +8,11 @@ import { FrameReader, pong, text } from './frames.js'
 const [epochAt, seqAt, sessionAt, counterAt, stampAt] = [18, 26, 44, 60, 84]
 const frameStampAt = 50
 
+/** Its time is negative once its sender could not send it at once, or had to send it again. */
+function markLate(frame) {
+  frame.writeDoubleBE(-Math.abs(frame.readDoubleBE(frameStampAt)), frameStampAt)
+}
+
 export class Member {
   room
   identity = { session: randomBytes(16), counter: 0 }
@@ -30,7 +35,7 @@ export class Member {
   /** A log was asked for: what comes before the answer is part of it. */
   #asking = false
 
-  /** @param crowd { port(): where to connect, heard(member, latencyMs), back(member), bytes: of a frame } */
+  /** @param crowd { port(): where to connect, heard(member, latencyMs, late: its sender had to wait), back(member), bytes: of a frame } */
   constructor(room, crowd) {
     this.room = room
     this.#crowd = crowd
@@ -77,6 +82,13 @@ export class Member {
     frame.writeDoubleBE(performance.now(), frameStampAt)
     this.unacknowledged.set(this.identity.counter, frame)
     if (this.joined && this.#resendAt === 0) this.#socket.write(frame)
+    else markLate(frame)
+  }
+
+  /** As when the network drops the connection; it comes back by itself. */
+  lose() {
+    this.joined = false
+    this.#socket?.destroy()
   }
 
   pause() {
@@ -102,7 +114,8 @@ export class Member {
     if (seq > this.position.seq + 1) return this.#catchUp()
     this.position.seq = seq
     this.received += 1
-    this.#crowd.heard(this, performance.now() - bytes.readDoubleBE(stampAt))
+    const stamp = bytes.readDoubleBE(stampAt)
+    this.#crowd.heard(this, performance.now() - Math.abs(stamp), stamp < 0)
     if (this.identity.session.compare(bytes, sessionAt, counterAt) === 0) {
       this.unacknowledged.delete(Number(bytes.readBigUInt64BE(counterAt)))
     }
@@ -169,6 +182,7 @@ export class Member {
 
   #resend() {
     if (this.joined && this.unacknowledged.size > 0) {
+      for (const frame of this.unacknowledged.values()) markLate(frame)
       this.#socket.write(Buffer.concat([...this.unacknowledged.values()]))
     }
   }

@@ -10,7 +10,7 @@ export type JoinQueue = {
 }
 
 /** Short: what passes at once keeps everybody else of the node waiting. */
-const sliceMs = 10
+const sliceMs = 20
 /** What may pass at once after a quiet time, in seconds' worth. */
 const burstSeconds = 0.05
 /** Of one room: no more than the store takes in one call (joinsPerCallMax). */

@@ -3,7 +3,6 @@
 
 import type { HttpRequest, HttpResponse, TemplatedApp, us_listen_socket, WebSocket } from 'uWebSockets.js'
 import { closeTable } from '@pychat/protocol'
-import { createGate, handshakesPerTurn } from './gate.ts'
 import { addressText, decideUpgrade, notFound, refusalHeaders, statusLine } from './handshake.ts'
 import { listenError, probePlace, readTlsFiles } from './listen.ts'
 import type {
@@ -165,7 +164,6 @@ class UwsTransport implements Transport {
         ? this.#uws.App()
         : this.#uws.SSLApp({ cert_file_name: tls.certFile, key_file_name: tls.keyFile })
     const events = this.#events
-    const gate = createGate(handshakesPerTurn)
 
     const guard = (socket: UwsSocket, error: unknown): void => {
       events.fault(error)
@@ -190,29 +188,16 @@ class UwsTransport implements Transport {
       closeOnBackpressureLimit: 1,
       idleTimeout: idleTimeoutSeconds(this.#options.pingIntervalMs),
       sendPingsAutomatically: true,
+      // Within this call: an upgrade in a later turn is written in a dozen pieces, and corking it there now and then
+      // closes the connection (uWebSockets issue 1929).
       upgrade: (response, request, context) => {
-        // Neither request nor response outlives this call, but what was read and what was promised does.
-        const asked = upgradeRequest(response, request)
+        const decision = decideUpgrade(events, upgradeRequest(response, request))
+        if (!decision.accept) return refuse(response, decision)
         const key = request.getHeader('sec-websocket-key')
         const protocol = request.getHeader('sec-websocket-protocol')
         const extensions = request.getHeader('sec-websocket-extensions')
-        const answer = (corked: (write: () => void) => void): void => {
-          const decision = decideUpgrade(events, asked)
-          if (decision.accept) {
-            const socket = new UwsSocket(decision.address)
-            response.upgrade<UserData>({ socket }, key, protocol, extensions, context)
-          } else corked(() => refuse(response, decision))
-        }
-        if (gate.pass()) return answer((write) => write())
-        let aborted = false
-        response.onAborted(() => {
-          aborted = true
-        })
-        gate.wait(() => {
-          // Not corked: behind an upgrade the engine's cork looks at what was the response, and now and then closes the
-          // connection for it (uWebSockets issue 1929).
-          if (!aborted) answer((write) => response.cork(write))
-        })
+        const socket = new UwsSocket(decision.address)
+        response.upgrade<UserData>({ socket }, key, protocol, extensions, context)
       },
       open: (raw) => {
         const { socket } = raw.getUserData()
