@@ -1,5 +1,6 @@
 // Lets so many handshakes through in one turn of the event loop; the others wait for the next turns, in order. When a
 // node of the cluster dies thousands connect within a second, and whoever chats here must not wait behind all of them.
+// Only for ws: docs/decisions/0012-handshakes-in-the-engines-call.md.
 
 /** About a millisecond of work, and still many thousands a second. */
 export const handshakesPerTurn = 16

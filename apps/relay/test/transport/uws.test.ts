@@ -6,7 +6,12 @@ import { describeTransport } from './contract.ts'
 
 const binary = loadUwsBinary()
 if (binary.ok) {
-  describeTransport({ kind: 'uws', create: createUwsTransport(binary.module), refusesUnmasked: false })
+  describeTransport({
+    kind: 'uws',
+    create: createUwsTransport(binary.module),
+    refusesUnmasked: false,
+    inPortions: false,
+  })
 } else {
   it.skip(`passes the transport contract (skipped: ${binary.reason})`, () => {})
 }

@@ -2,4 +2,4 @@
 import { createWsTransport } from '../../src/transport/ws.ts'
 import { describeTransport } from './contract.ts'
 
-describeTransport({ kind: 'ws', create: createWsTransport, refusesUnmasked: true })
+describeTransport({ kind: 'ws', create: createWsTransport, refusesUnmasked: true, inPortions: true })
