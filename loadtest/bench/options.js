@@ -30,7 +30,7 @@ All of it takes about 75 minutes on an idle machine; --rounds 3 --seconds 2 abou
   --scenario S3,S4     only these; ${scenarios.map(({ id }) => id).join(', ')}
   --rounds N           rounds of two windows per system (7; quick 2)
   --seconds N          length of a window (3; quick 0.6)
-  --connections N      connections of S2, S4 and S6 per system, at most 13000 (10000; quick 2000)
+  --connections N      connections of S2 and S4 per system, at most 13000 (10000; quick 2000)
   --nodes 2,4          numbers of nodes in S3 (2,4; quick 2)
   --only NAME,NAME     only these systems, by their names in results
   --any-load           count windows on a busy machine too: for trying things, the result says so

@@ -67,7 +67,8 @@ for (const scenario of options.scenarios) {
   if (here.length === 0) continue
   say(`${scenario.id}: ${scenario.title} (${Math.round((Date.now() - startedAt.getTime()) / 1000)} s gone)`)
   try {
-    for (const series of await scenario.run(here, { ...options, say })) keep(scenario, series)
+    // Some give their series as they come, so that what is measured stays if the rest fails.
+    for await (const series of await scenario.run(here, { ...options, say })) keep(scenario, series)
   } catch (error) {
     // What one scenario lacks does not take the others' results along.
     results.failed[scenario.id] = error.message

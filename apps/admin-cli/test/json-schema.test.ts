@@ -100,6 +100,7 @@ describe('against two nodes', () => {
       lines('doctor', '--url', relays[1]?.url ?? '', '--idle', '1s'),
       lines('bans'),
       lines('defcon'),
+      lines('defcon', '3', '--for', '1h', '--dry-run'),
       lines('shutdown', '--dry-run'),
       lines('ban', 'address', '192.0.2.0/24', '--for', '1h', '--dry-run'),
       lines('kick', message.room, '--dry-run'),

@@ -4,6 +4,7 @@ import {
   announceReplySchema,
   banReplySchema,
   bansReplySchema,
+  defconLevelSchema,
   defconReplySchema,
   kickReplySchema,
   loadReplySchema,
@@ -121,7 +122,15 @@ export const outputSchemas = {
   unban: unbanReplySchema,
   kick: kickReplySchema,
   announce: announceReplySchema,
-  defcon: defconReplySchema,
+  defcon: z.union([
+    defconReplySchema,
+    z.strictObject({
+      schema: z.literal(1),
+      dryRun: z.literal('defcon'),
+      level: defconLevelSchema,
+      forMs: z.number().nullable(),
+    }),
+  ]),
 } as const
 
 type Same<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false

@@ -1,7 +1,14 @@
 // The console of a relay that runs in a terminal: the admin commands, typed with a slash. Rooms are shown by their
 // short form; nothing a client sent is ever printed.
 import { createInterface } from 'node:readline'
-import type { NodesReply, ServersReply, StatsReply, UsersReply } from '@pychat/protocol'
+import {
+  type DefconReply,
+  defconRequestSchema,
+  type NodesReply,
+  type ServersReply,
+  type StatsReply,
+  type UsersReply,
+} from '@pychat/protocol'
 import { runBanLine } from './console-bans.ts'
 import { adminCommands } from './ops/admin-commands.ts'
 import { type AdminContext, AdminError } from './ops/admin-context.ts'
@@ -11,11 +18,16 @@ export type RelayConsole = { close(): void }
 
 const readNames = ['servers', 'stats', 'users', 'nodes'] as const
 const banNames = Object.keys(banCommands) as (keyof typeof banCommands)[]
-const names = [...readNames, ...banNames]
+const names = [...readNames, 'defcon', ...banNames] as const
+type Name = (typeof names)[number]
+
+/** One word shows the level and sets it, where the admin API has two commands. */
+const argsOf = (name: Name): readonly string[] =>
+  name === 'defcon' ? adminCommands.setDefcon.args.map((arg) => `[${arg}]`) : adminCommands[name].args
 
 export function consoleHelp(): string {
   const rows: [string, string][] = names.map((name) => [
-    [`/${name}`, ...adminCommands[name].args].join(' '),
+    [`/${name}`, ...argsOf(name)].join(' '),
     adminCommands[name].help,
   ])
   rows.push(['/help', 'this'], ['/exit', 'stop this relay'])
@@ -33,10 +45,11 @@ export async function runConsoleLine(context: AdminContext, line: string): Promi
   if (word === '/exit' || word === '/quit') return null
   const name = names.find((each) => `/${each}` === word)
   if (name === undefined) return 'Unknown command; /help lists them.\n'
-  const usage = `Usage: ${[word, ...adminCommands[name].args].join(' ')}\n`
+  const usage = `Usage: ${[word, ...argsOf(name)].join(' ')}\n`
   try {
     if (isBanName(name)) return (await runBanLine(context, name, args)) ?? usage
-    if (args.length !== adminCommands[name].args.length) return usage
+    if (name === 'defcon') return (await runDefconLine(context, args)) ?? usage
+    if (args.length !== argsOf(name).length) return usage
     switch (name) {
       case 'servers':
         return showServers(await adminCommands.servers.run(context))
@@ -52,7 +65,15 @@ export async function runConsoleLine(context: AdminContext, line: string): Promi
   }
 }
 
-const isBanName = (name: (typeof names)[number]): name is keyof typeof banCommands => name in banCommands
+const isBanName = (name: Name): name is keyof typeof banCommands => name in banCommands
+
+/** @returns null for a line that cannot be meant */
+async function runDefconLine(context: AdminContext, [level, ...more]: string[]): Promise<string | null> {
+  if (level === undefined) return showDefcon(await adminCommands.defcon.run(context))
+  const request = defconRequestSchema.safeParse({ level: /^\d$/.test(level) ? Number(level) : null })
+  if (more.length > 0 || !request.success) return null
+  return showDefcon(await adminCommands.setDefcon.run(context, request.data))
+}
 
 const asked = ({ nodes }: { nodes: { asked: number; answered: number } }): string =>
   nodes.answered === nodes.asked ? '' : `Only ${nodes.answered} of ${nodes.asked} nodes answered.\n`
@@ -84,6 +105,12 @@ function showNodes(reply: NodesReply): string {
       `  ${node.node}  ${node.state}, ${node.connections} connections, ${node.rooms} rooms, ${node.listen}\n`,
   )
   return lines.join('') + asked(reply)
+}
+
+function showDefcon(reply: DefconReply): string {
+  const { level, until, inForce, nodes } = reply
+  const end = until === null ? '' : ` until ${until}`
+  return `  level ${level}${end}, in force on ${inForce.length} of ${nodes.asked} nodes\n${asked(reply)}`
 }
 
 /** @param stop called once for /exit or Ctrl-C */

@@ -40,7 +40,8 @@ function goalRow(found, { series: name, system, peer, max }) {
   }
   const ratio = peer === null ? figures[system] : ratios(series.rounds, system, peer)
   const [low, high] = ratio.quartiles
-  const verdict = `${ratio.median <= max ? 'yes' : 'no'}${found.get(name).run.settings.anyLoad ? ' (busy machine)' : ''}`
+  // By the figure as it is shown: 2.00 commands a join are two.
+  const verdict = `${Number(ratio.median.toFixed(2)) <= max ? 'yes' : 'no'}${found.get(name).run.settings.anyLoad ? ' (busy machine)' : ''}`
   const of = peer === null ? system : `${system} / ${peer}`
   return `| ${name} | ${of} | ${max} | ${digits(ratio.median)} (${digits(low)} .. ${digits(high)}) | ${verdict} |`
 }

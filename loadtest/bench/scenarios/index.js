@@ -12,7 +12,7 @@ import { outage } from './s10-outage.js'
 
 /**
  * Each: { id, title, systems: names, run(names, context) } -> series: [{ name, unit, what, rounds: [{ [system]: figure
- * }], load, refused }]
+ * }], load, refused }], or the same one by one, where what is measured is worth keeping if the rest fails
  */
 export const scenarios = [
   fanout,

@@ -35,9 +35,9 @@ export const latency = {
   id: 'S8',
   title: 'Latency at half of what each can do',
   systems: ['bare uWS', 'PyChat (uws)', 'PyChat (ws)', 'Nchan', 'Centrifugo', 'Socket.IO'],
-  async run(names, context) {
-    const series = []
+  async *run(names, context) {
     for (const [place, nodes] of Object.entries(where)) {
+      const series = []
       await withClusters(names, { nodes, rooms, members: 4 }, context, async (clusters) => {
         const rates = {}
         for (const cluster of clusters) rates[cluster.name] = await halfLoad(cluster, context)
@@ -67,7 +67,7 @@ export const latency = {
           })
         }
       })
+      yield* series
     }
-    return series
   },
 }

@@ -48,6 +48,10 @@ async function defcon(cli: Cli, given: string | undefined, options: DefconOption
   if (!parsed.success) throw new UsageError('The level has to be 1 to 5; 5 is calm.')
   const level = parsed.data
   cli.mayAct('defcon', options)
+  if (options.dryRun && options.json) {
+    cli.ports.out(`${JSON.stringify({ schema: 1, dryRun: 'defcon', level, forMs: forMs ?? null })}\n`)
+    return
+  }
   const during = options.for === undefined ? '' : ` for ${options.for}`
   const deed = {
     would: `set level ${level}${during} (${meanings[level]}).`,

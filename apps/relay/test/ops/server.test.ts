@@ -19,7 +19,7 @@ import { createFileBanStore } from '../../src/bans/bans.file.ts'
 import { createBans } from '../../src/bans/bans.ts'
 import type { Cluster, ClusterQuestions } from '../../src/cluster/cluster.ts'
 import { runConsoleLine } from '../../src/console.ts'
-import { neverSet } from '../../src/emergency/emergency.ts'
+import { type Emergency, neverSet } from '../../src/emergency/emergency.ts'
 import { roomShort } from '../../src/ops/admin-context.ts'
 import { createHealth, readyAfterMs, unreadyAfterMs } from '../../src/ops/health.ts'
 import { createMetrics } from '../../src/ops/metrics.ts'
@@ -76,7 +76,7 @@ describe('the ops port', () => {
       if (question === 'shutdown') shutDown.push(only)
       if (question === 'drain') drained.push([only, ask])
       const answers = {
-        node: (id: NodeId) => describeNode(id),
+        node: (id: NodeId) => ({ ...describeNode(id), defcon: held.level }),
         rooms: (id: NodeId) =>
           id === nodeIds[0]
             ? [{ room: roomA, users: 1 }]
@@ -113,10 +113,14 @@ describe('the ops port', () => {
         : null,
   } as unknown as Rooms
 
+  let held: Emergency = neverSet
   const emergency = {
-    level: () => 5 as const,
-    state: () => neverSet,
-    set: () => Promise.reject(new Error('not in this script')),
+    level: () => held.level,
+    state: () => held,
+    async set(level: Emergency['level']) {
+      held = { level, setAt: 1000, until: null }
+      return held
+    },
   }
   const admin = {
     cluster,
@@ -395,6 +399,12 @@ describe('the ops port', () => {
     expect(await line(`/kick ${roomShort(roomA)} ${'d'.repeat(8)}`)).toContain('no such session')
     expect(await line('/kick')).toContain('Usage: /kick ROOM [SESSION]')
     expect(await line('/announce back at noon')).toBe('Told 9 connections.\n')
+    expect(await line('/defcon')).toBe('  level 5, in force on 3 of 3 nodes\n')
+    expect(await line('/defcon 3')).toBe('  level 3, in force on 3 of 3 nodes\n')
+    for (const level of ['0', '6', 'x', '3 4']) {
+      expect(await line(`/defcon ${level}`)).toBe('Usage: /defcon [LEVEL]\n')
+    }
+    expect(await line('/defcon 5')).toContain('level 5')
     expect(await line('/bogus')).toContain('/help')
     expect(await line('/exit')).toBeNull()
     silent = 2
