@@ -4,7 +4,8 @@ import { scenarios } from './scenarios/index.js'
 
 const quick = {
   rounds: 2,
-  seconds: 0.6,
+  seconds: 0.5,
+  warmSecondsMax: 4,
   connections: 2_000,
   idleRounds: 1,
   watchSeconds: 4,
@@ -14,6 +15,7 @@ const quick = {
 const whole = {
   rounds: 7,
   seconds: 3,
+  warmSecondsMax: 25,
   connections: 10_000,
   idleRounds: 3,
   watchSeconds: 30,
@@ -24,12 +26,12 @@ const quickScenarios = ['S1', 'S2', 'S3', 'S4']
 
 export const help = `npm run bench [-- OPTIONS]: measures the relay beside its peers and writes results/ and docs/performance.md.
 
-All of it takes about 75 minutes on an idle machine; --rounds 3 --seconds 2 about 30.
+All of it takes about 75 minutes on an idle machine; --rounds 2 --seconds 2 about 30.
 
   --quick              S1 to S4 with short windows, in under 5 minutes
   --scenario S3,S4     only these; ${scenarios.map(({ id }) => id).join(', ')}
   --rounds N           rounds of two windows per system (7; quick 2)
-  --seconds N          length of a window (3; quick 0.6)
+  --seconds N          length of a window (3; quick 0.5)
   --connections N      connections of S2 and S4 per system, at most 13000 (10000; quick 2000)
   --nodes 2,4          numbers of nodes in S3 (2,4; quick 2)
   --only NAME,NAME     only these systems, by their names in results

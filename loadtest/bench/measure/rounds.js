@@ -3,11 +3,11 @@
 import { measureWindow } from './window.js'
 
 /** Compilers are done by then; the first series of a scenario warms up for all. */
-const warmUp = { messages: 10_000, secondsMin: 4, secondsMax: 25 }
+const warmUp = { messages: 10_000, secondsMin: 4 }
 
-function warmUpSeconds({ perTick, everyMs }, seconds) {
+function warmUpSeconds({ perTick, everyMs }, secondsMax) {
   const enough = (warmUp.messages * everyMs) / perTick / 1000
-  return Math.min(Math.max(enough, warmUp.secondsMin), warmUp.secondsMax, 12 * seconds)
+  return Math.min(Math.max(enough, warmUp.secondsMin), secondsMax)
 }
 
 const warm = new WeakSet()
@@ -17,14 +17,14 @@ const warm = new WeakSet()
  * @returns { rounds: [{ [metric]: { [system]: mean of its two windows } }], load: the worst of all windows, refused }
  */
 export async function runRounds({ label, clusters, traffic, metrics, context }) {
-  const { rounds, seconds, say } = context
+  const { rounds, seconds, warmSecondsMax, say } = context
   const windowOf = (cluster) => ({ seconds, ...(typeof traffic === 'function' ? traffic(cluster) : traffic) })
   // The first arrivals and the compiler's work do not count: a server that has run for a while is meant.
   for (const cluster of clusters) {
     const window = windowOf(cluster)
     const enough = warm.has(cluster)
       ? Math.min(warmUp.secondsMin, 2 * seconds)
-      : warmUpSeconds(window, seconds)
+      : warmUpSeconds(window, warmSecondsMax)
     await cluster.driver.ask('window', { ...window, latency: false, seconds: enough })
     warm.add(cluster)
   }
