@@ -343,9 +343,18 @@ describe.skipIf(localBinary() === null)('a room with a charter, on three nodes',
     await redis.ask('FLUSHALL')
     // The one node that knows nothing of the room: so its claim is taken, for a moment.
     const mallory = member()
-    expect((await mallory.enter(url(2))).charter).toBeUndefined()
     const claim = { version: 99, rulesVersion: 99, bans: [banned(owner)] }
-    expect(await mallory.publish(charterPair(mallory.person, room, claim))).toMatchObject({ t: 'chartered' })
+    const claims = async (): Promise<void> => {
+      expect((await mallory.enter(url(2))).charter).toBeUndefined()
+      expect(await mallory.publish(charterPair(mallory.person, room, claim))).toMatchObject({
+        t: 'chartered',
+      })
+    }
+    // That node, too, finds its lease gone at some moment, and closes whoever is coming in just then: who comes again.
+    await claims().catch((error: unknown) => {
+      if (mallory.client.socket.readyState === mallory.client.socket.OPEN) throw error
+      return claims()
+    })
     await mallory.client.until(
       () => mallory.heard('charter').some((each) => each.charter.key === owner.public),
       'the true charter',

@@ -65,7 +65,7 @@ export class Connections {
   readonly #sentinels: Sentinels | null
   readonly listeners: ConnectionsEvents[] = []
   readonly #options: ConnectionsOptions
-  readonly #corked: { uncork(): void }[] = []
+  readonly #corked = new Set<{ uncork(): void }>()
   /** When a connection last failed to answer for the first time in a row. */
   readonly #silentSince = new WeakMap<object, number>()
   /** Every server ever used as a primary, and by "host:port" those that are primaries now. */
@@ -197,14 +197,14 @@ export class Connections {
 
   /** Holds back what is written to Redis in this turn of the event loop, so that it leaves in one piece. */
   cork(): void {
-    if (this.#corked.length > 0) return
+    if (this.#corked.size > 0) return
     const clients = this.commands instanceof Cluster ? this.commands.nodes('master') : [this.commands]
     for (const { stream } of clients) {
       if (!stream?.writable) continue
       stream.cork()
-      this.#corked.push(stream)
+      this.#corked.add(stream)
     }
-    if (this.#corked.length > 0) this.#endTurn()
+    if (this.#corked.size > 0) this.#endTurn()
   }
 
   /** Calls `write` once, when this turn of the event loop ends: with all that leaves then, before every WAIT. */
@@ -221,7 +221,8 @@ export class Connections {
       this.#turnEnding = false
       for (const write of this.#gatheredWrites.splice(0)) write()
       for (const write of this.#lastWrites.splice(0)) write()
-      for (const stream of this.#corked.splice(0)) stream.uncork()
+      for (const stream of this.#corked) stream.uncork()
+      this.#corked.clear()
     })
   }
 

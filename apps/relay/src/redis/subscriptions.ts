@@ -218,14 +218,11 @@ export class Subscriptions {
     if (!shard.ready || shard.unsubscribing.size + shard.subscribing.size === 0) return
     const { stream } = shard.redis
     stream.cork()
-    const { subscribing, unsubscribing } = shard
-    // New ones, as in publishing.ts: a cleared set keeps alive what it held.
-    shard.subscribing = new Set()
-    shard.unsubscribing = new Set()
-    for (const channels of this.#slices(unsubscribing)) {
+    for (const channels of this.#slices(shard.unsubscribing)) {
       shard.redis.sunsubscribe(...channels).catch(() => {})
     }
-    for (const channels of this.#slices(subscribing)) {
+    shard.unsubscribing.clear()
+    for (const channels of this.#slices(shard.subscribing)) {
       shard.redis.ssubscribe(...channels).then(
         () => this.#confirmed(shard, channels),
         // Refused (the slot moved) or timed out: `refresh` asks again.
@@ -234,6 +231,7 @@ export class Subscriptions {
         },
       )
     }
+    shard.subscribing.clear()
     stream.uncork()
   }
 
