@@ -1,6 +1,6 @@
 // Owner, ops and rules over three nodes and real sockets: what one node is told holds on all of them at once, forged
 // charters hold nowhere, a Redis that lost everything gets back what the nodes know, and a large room is quiet.
-import { limits, type RoomId } from '@pychat/protocol'
+import { closeTable, limits, type RoomId } from '@pychat/protocol'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { freePort } from '../../../loadtest/free-port.js'
 import { type RelayChild, startRelay } from './child.ts'
@@ -350,10 +350,12 @@ describe.skipIf(localBinary() === null)('a room with a charter, on three nodes',
         t: 'chartered',
       })
     }
-    // That node, too, finds its lease gone at some moment, and closes whoever is coming in just then: who comes again.
-    await claims().catch((error: unknown) => {
-      if (mallory.client.socket.readyState === mallory.client.socket.OPEN) throw error
-      return claims()
+    // That node, too, finds its lease gone at some moment, and says so to whoever is coming in just then. Nothing else
+    // is a reason to come again.
+    await claims().catch(async (error: unknown) => {
+      const { socket, closed } = mallory.client
+      if (socket.readyState === socket.OPEN || (await closed) !== closeTable.leaseLost.code) throw error
+      await claims()
     })
     await mallory.client.until(
       () => mallory.heard('charter').some((each) => each.charter.key === owner.public),

@@ -9,7 +9,7 @@ export type JoinQueue = {
   turn(room: RoomId): Promise<void>
 }
 
-/** Short: what passes at once keeps everybody else of the node waiting. */
+/** Short: what passes at once keeps everybody else of the node waiting. Not shorter: rooms that pass together subscribe together. */
 const sliceMs = 20
 /** What may pass at once after a quiet time, in seconds' worth. */
 const burstSeconds = 0.05
