@@ -55,7 +55,7 @@ export type MemoryRoomsOptions = {
   log: LogLimits
   /** How long an empty room and the counters of a session that left are remembered; 10 minutes when left out. */
   keepMs?: number
-  /** Every so often members are told where their room's log ends; 8 s when left out. */
+  /** After so long a silence members are told where their room's log ends; 8 s when left out. */
   beaconMs?: number
   quiet?: QuietBounds
 }
@@ -113,6 +113,10 @@ type MemoryRoom = {
 
 const keepMsDefault = 600_000
 const beaconMsDefault = 8000
+/** A crowd that falls silent at once is told by and by: each room costs a write per member. */
+const beaconsPerTickMax = 256
+/** A log that nobody adds to grows old all the same. */
+const trimMs = 8000
 /** Forgotten things removed per join: keeps a join short however many left before. */
 const trimmedPerJoinMax = 16
 
@@ -124,7 +128,7 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
   const empty = new Set<RoomId>()
   const graced = new GraceTimes(options.graceMs, options.now)
   let lastGeneration = 0
-  let beaconAt = options.now() + beaconMs
+  let trimAt = options.now() + trimMs
 
   function forgetEmptyRooms(now: number): void {
     let left = trimmedPerJoinMax
@@ -414,15 +418,22 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
     return logPage(found.room, found.member, after, options.now(), logPageFramesMax, logPageBytesMax)
   }
 
-  function beacon(now: number): void {
-    if (now < beaconAt) return
-    beaconAt = now + beaconMs
+  /** While a room speaks, its next message says where the log ends. */
+  function tellPositions(now: number): void {
+    let left = beaconsPerTickMax
     for (const [id, room] of rooms) {
-      room.log.trim(now)
-      if (room.members.size === 0 || room.toldSeq === room.seq) continue
+      if (room.toldSeq === room.seq || room.lastActiveAt > now - beaconMs || room.members.size === 0) continue
+      if (left === 0) return
+      left -= 1
       room.toldSeq = room.seq
       tell(id, { t: 'position', room: id, epoch: room.epoch, seq: room.seq })
     }
+  }
+
+  function trimLogs(now: number): void {
+    if (now < trimAt) return
+    trimAt = now + trimMs
+    for (const room of rooms.values()) room.log.trim(now)
   }
 
   return {
@@ -503,7 +514,8 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
     tick() {
       const now = options.now()
       for (const membership of graced.end()) leave(membership, 'lost')
-      beacon(now)
+      tellPositions(now)
+      trimLogs(now)
       for (const [id, room] of rooms) {
         if (room.quiet && room.toldCount !== room.members.size) tellCount(id, room)
       }

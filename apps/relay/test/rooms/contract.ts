@@ -769,6 +769,22 @@ export function roomsContract(
       expect(positions()).toHaveLength(2)
     })
 
+    it('does not tell them while the room speaks', async () => {
+      const talkative = await newNode({ beaconMs: 1000 })
+      const alice = await joined(talkative, request(room))
+      for (const counter of [1, 2, 3]) {
+        await publish(talkative, alice, counter)
+        await talkative.until(() => talkative.seqs(room).length === counter)
+        factory.advance(600)
+        talkative.rooms.tick()
+      }
+      factory.advance(401)
+      talkative.rooms.tick()
+      const positions = () => talkative.controls(room).filter((each) => each.t === 'position')
+      await talkative.until(() => positions().length > 0)
+      expect(positions()).toEqual([{ t: 'position', room, epoch: alice.epoch, seq: 3 }])
+    })
+
     it('empties its rooms when it stops', async () => {
       await joined(node, request(room))
       await node.rooms.stop()
