@@ -35,7 +35,9 @@ app
   .ws('/*', {
     compression: uWS.DISABLED,
     maxPayloadLength: 65_536,
-    idleTimeout: 0,
+    // As the relay's: a ping every 24 s, without which phones and homes do not stay connected.
+    idleTimeout: 40,
+    sendPingsAutomatically: true,
     upgrade(res, req, context) {
       res.upgrade(
         { room: `room:${req.getQuery('room') ?? '0'}`, open: true },
