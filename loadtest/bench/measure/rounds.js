@@ -1,5 +1,5 @@
 // Rounds of windows in the order A B C D D C B A: a machine that drifts touches all systems alike, and a ratio is taken
-// within one round only.
+// within one round only. The next round begins with B: who stands at an end comes twice in a row, and finds its caches warm.
 import { measureWindow } from './window.js'
 
 /** Compilers are done by then; the first series of a scenario warms up for all. */
@@ -31,7 +31,9 @@ export async function runRounds({ label, clusters, traffic, metrics, context }) 
   const result = { rounds: [], load: {}, refused: 0 }
   for (let round = 0; round < rounds; round += 1) {
     const seen = Object.fromEntries(Object.keys(metrics).map((metric) => [metric, {}]))
-    for (const cluster of [...clusters, ...clusters.toReversed()]) {
+    const first = round % clusters.length
+    const order = [...clusters.slice(first), ...clusters.slice(0, first)]
+    for (const cluster of [...order, ...order.toReversed()]) {
       const figures = await measureWindow(cluster, windowOf(cluster), context)
       result.refused += figures.refused
       for (const [name, share] of Object.entries(figures.load)) {
