@@ -86,9 +86,9 @@ type GoneSession = Pick<
 
 type MemoryRoom = {
   id: RoomId
-  idBytes: Uint8Array
   epoch: Epoch
-  epochBytes: Uint8Array
+  /** Both as deliveries carry them; null until the room speaks. */
+  header: { id: Uint8Array; epoch: Uint8Array } | null
   seq: number
   log: MemoryLog
   /** `seq` when members were told last. */
@@ -153,12 +153,10 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
   function openRoom(id: RoomId, now: number): MemoryRoom {
     const known = rooms.get(id)
     if (known !== undefined && (known.until === 0 || known.until > now)) return known
-    const epochBytes = options.random(8)
     const room: MemoryRoom = {
       id,
-      idBytes: decodeHex(id),
-      epoch: encodeHex(epochBytes) as Epoch,
-      epochBytes,
+      epoch: encodeHex(options.random(8)) as Epoch,
+      header: null,
       seq: 0,
       log: new MemoryLog(options.log),
       toldSeq: 0,
@@ -460,7 +458,8 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
       room.bytes += frame.length
       room.lastActiveAt = now
       const delivery = Buffer.allocUnsafe(deliveryHeaderBytes + frame.length)
-      writeDeliveryHeader(delivery, room.idBytes, room.epochBytes, room.seq, now)
+      room.header ??= { id: decodeHex(room.id), epoch: decodeHex(room.epoch) }
+      writeDeliveryHeader(delivery, room.header.id, room.header.epoch, room.seq, now)
       delivery.set(frame, deliveryHeaderBytes)
       room.log.add(room.seq, now, delivery)
       events.deliver(membership.room, delivery, true)
