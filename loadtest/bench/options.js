@@ -17,7 +17,7 @@ const whole = {
   seconds: 3,
   warmSecondsMax: 25,
   connections: 10_000,
-  idleRounds: 3,
+  idleRounds: 2,
   watchSeconds: 30,
   nodes: [2, 4],
   crowdRounds: 3,

@@ -1,7 +1,10 @@
 // One measuring window: what the nodes and their Redis spent while a driver made its rooms talk.
+import { setTimeout as wait } from 'node:timers/promises'
 import { tooBusy, watchLoad } from './load.js'
 
-const triesMax = 3
+/** A neighbour on the host may take its seconds; what is busy for longer than that will not become quiet. */
+const triesMax = 12
+const pauseMs = 1_000
 
 export class VoidRun extends Error {}
 
@@ -24,6 +27,7 @@ export async function measureWindow(cluster, traffic, context) {
       )
     }
     context.say(`  a window of ${cluster.name} does not count: ${reason}`)
+    await wait(pauseMs)
   }
 }
 
