@@ -8,6 +8,7 @@ import {
   type NodeOptions,
   newRoom,
   nodeOptionsDefault,
+  publish,
   request,
   roomsContract,
 } from './contract.ts'
@@ -46,4 +47,18 @@ it('forgets an empty room after ten minutes', async () => {
   expect(await node.rooms.stats([room])).toEqual([])
   const again = await joined(node, request(room))
   expect(again.epoch).not.toBe(alice.epoch)
+})
+
+it('tells rooms that fall silent together by and by', async () => {
+  const factory = openMemory()
+  const node = await factory.node({ beaconMs: 1000 })
+  const rooms = Array.from({ length: 600 }, newRoom)
+  for (const room of rooms) await publish(node, await joined(node, request(room)), 1)
+  factory.advance(1000)
+  const told = () => rooms.filter((room) => node.controls(room).some((each) => each.t === 'position')).length
+  const after = [1, 2, 3, 4].map(() => {
+    node.rooms.tick()
+    return told()
+  })
+  expect(after).toEqual([256, 512, 600, 600])
 })
