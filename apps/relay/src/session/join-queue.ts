@@ -9,8 +9,8 @@ export type JoinQueue = {
   turn(room: RoomId): Promise<void>
 }
 
-/** Short: what passes at once keeps everybody else of the node waiting. Not shorter: rooms that pass together subscribe together. */
-const sliceMs = 20
+/** Short: what passes at once keeps everybody else of the node waiting. */
+const sliceMs = 10
 /** What may pass at once after a quiet time, in seconds' worth. */
 const burstSeconds = 0.05
 /** Of one room: no more than the store takes in one call (joinsPerCallMax). */
