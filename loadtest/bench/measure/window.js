@@ -4,7 +4,7 @@ import { tooBusy, watchLoad } from './load.js'
 
 /** A neighbour on the host may take its seconds; what is busy for longer than that will not become quiet. */
 const triesMax = 12
-const pauseMs = 1_000
+const pauseMs = 250
 
 export class VoidRun extends Error {}
 

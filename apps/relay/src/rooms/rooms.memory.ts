@@ -96,6 +96,8 @@ type MemoryRoom = {
   bytes: number
   createdAt: number
   lastActiveAt: number
+  /** Who comes and goes does not break a silence. */
+  spokeAt: number
   lastPlace: number
   /** In order of place. */
   members: Map<SessionId, MemoryMember>
@@ -163,6 +165,7 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
       bytes: 0,
       createdAt: now,
       lastActiveAt: now,
+      spokeAt: now,
       lastPlace: 0,
       members: new Map(),
       names: new Map(),
@@ -420,7 +423,7 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
   function tellPositions(now: number): void {
     let left = beaconsPerTickMax
     for (const [id, room] of rooms) {
-      if (room.toldSeq === room.seq || room.lastActiveAt > now - beaconMs || room.members.size === 0) continue
+      if (room.toldSeq === room.seq || room.spokeAt > now - beaconMs || room.members.size === 0) continue
       if (left === 0) return
       left -= 1
       room.toldSeq = room.seq
@@ -457,6 +460,7 @@ export function createMemoryRooms(options: MemoryRoomsOptions, events: RoomsEven
       room.seq += 1
       room.bytes += frame.length
       room.lastActiveAt = now
+      room.spokeAt = now
       const delivery = Buffer.allocUnsafe(deliveryHeaderBytes + frame.length)
       room.header ??= { id: decodeHex(room.id), epoch: decodeHex(room.epoch) }
       writeDeliveryHeader(delivery, room.header.id, room.header.epoch, room.seq, now)

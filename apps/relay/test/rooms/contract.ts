@@ -785,6 +785,18 @@ export function roomsContract(
       expect(positions()).toEqual([{ t: 'position', room, epoch: alice.epoch, seq: 3 }])
     })
 
+    it('tells them when a room is silent, whoever comes and goes', async () => {
+      const talkative = await newNode({ beaconMs: 1000 })
+      const alice = await joined(talkative, request(room))
+      await publish(talkative, alice, 1)
+      await talkative.until(() => talkative.seqs(room).length === 1)
+      factory.advance(600)
+      await joined(talkative, request(room))
+      factory.advance(401)
+      talkative.rooms.tick()
+      await talkative.until(() => talkative.controls(room).some((each) => each.t === 'position'))
+    })
+
     it('empties its rooms when it stops', async () => {
       await joined(node, request(room))
       await node.rooms.stop()
