@@ -1,14 +1,15 @@
 -- What a name in a room means to others: who has it, and who came by it. Not a script of its own: redis/scripts.ts puts
 -- it before room_join.lua and room_profile.lua.
 
--- @return {'taken', owner} when another session has the name; nil when it is free, or this session's own
-local function name_taken(room_key, names_key, tag, session)
+-- @return the other session that has the name; nil when it is free, or this session's own
+local function name_holder(names_key, tag, session)
   local holder = redis.call('HGET', names_key, tag)
-  if not holder or holder == session then
-    return nil
-  end
-  local held = redis.call('HGET', room_key, 's:' .. holder)
-  return { 'taken', held and string.match(held, ' (%S+)$') or '' }
+  return holder and holder ~= session and holder or nil
+end
+
+-- @param state of the session that has the name, as member.lua says
+local function name_taken(state)
+  return { 'taken', state and string.match(state, ' (%S+)$') or '' }
 end
 
 -- Publishes 2 + "arrived" for members.

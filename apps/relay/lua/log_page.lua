@@ -1,6 +1,8 @@
 -- A page of a room's log: what stands after a position, within one epoch. Changes nothing. Not a script of its own:
 -- redis/scripts.ts puts it before room_log.lua and room_join.lua.
--- @param room_key hash   epoch, seq, was = "<epoch>:<its last seq>:<seq of the next epoch's start> ...", newest first
+-- @param current  hex    the room's epoch, and
+-- @param stop     number its last seq
+-- @param was      text   the room's field: "<epoch>:<its last seq>:<seq of the next epoch's start> ...", newest first
 -- @param log_key  stream <seq>-0 -> d: delivery, b: bytes said before it
 -- @param epoch    hex    of the position
 -- @param after    number seq of the position
@@ -8,18 +10,12 @@
 -- @param bytes    number most bytes of them; one always fits
 -- @param oldest   number deliveries taken before this time are not told any more, milliseconds since 1970
 -- @return {'page', epoch, seq, missed, more, delivery...}: deliveries from seq + 1 on; `missed` are gone for good.
--- {'unknown', epoch, seq}: nobody knows that epoch; the current one, and the place where it starts. {'none'}: no room.
-local function log_page(room_key, log_key, epoch, after, frames_max, bytes_max, oldest)
-  local known = redis.call('HMGET', room_key, 'epoch', 'seq', 'was')
-  local current = known[1]
-  if not current then
-    return { 'none' }
-  end
-  local stop = tonumber(known[2])
+-- {'unknown', epoch, seq}: nobody knows that epoch; the current one, and the place where it starts.
+local function log_page(log_key, current, stop, was, epoch, after, frames_max, bytes_max, oldest)
   if epoch ~= current then
     local later, later_stop, start = current, stop, 0
     local found = false
-    for each_epoch, ended, next_start in string.gmatch(known[3] or '', '(%x+):(%d+):(%d+)') do
+    for each_epoch, ended, next_start in string.gmatch(was or '', '(%x+):(%d+):(%d+)') do
       if start == 0 then
         start = tonumber(next_start)
       end

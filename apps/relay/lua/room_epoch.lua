@@ -7,6 +7,13 @@
 local epoch_leap = 1048576
 local lineage_max = 4
 
+-- @return bytes
+local function from_hex(text)
+  return (string.gsub(text, '%x%x', function(pair)
+    return string.char(tonumber(pair, 16))
+  end))
+end
+
 local function settle_epoch(room_key, channel, server, wrote, epoch, seq, head)
   if wrote == server then
     return epoch, seq, head
@@ -18,10 +25,7 @@ local function settle_epoch(room_key, channel, server, wrote, epoch, seq, head)
   end
   local next_epoch = string.sub(redis.sha1hex(epoch .. server), 1, 16)
   local next_seq = string.format('%.0f', seq + epoch_leap)
-  local next_head = string.sub(head, 1, 18)
-    .. string.gsub(next_epoch, '%x%x', function(pair)
-      return string.char(tonumber(pair, 16))
-    end)
+  local next_head = string.sub(head, 1, 18) .. from_hex(next_epoch)
   local lineage = { epoch .. ':' .. seq .. ':' .. next_seq }
   for each in string.gmatch(was, '%S+') do
     if #lineage < lineage_max then

@@ -10,11 +10,11 @@
 -- KEYS[6] stream log      <seq>-0 -> d: delivery, b: bytes said before it
 -- KEYS[7] sharded channel
 -- ARGV[1] number  now         milliseconds since 1970
--- ARGV[2] 26 bytes head       start of a delivery's header with a new epoch, used when the room is new
+-- ARGV[2] hex     head        version and type, with which a delivery's header starts, used when the room is new
 -- ARGV[3] text    judged      stamp of the charter by which those who ask were judged, '' for no charter
 -- ARGV[4] hex     room id
 -- ARGV[5] number  page        members in the answer
--- ARGV[6] hex     epoch       the one in `head`
+-- ARGV[6] hex     epoch       of the room, should it be new
 -- ARGV[7] hex     server      as room_epoch.lua says
 -- ARGV[8] number  young_ms    a log younger than that is given whole to whoever comes
 -- ARGV[9] number  frames, ARGV[10] number bytes, ARGV[11] number oldest: bounds of a page, as log_page.lua says
@@ -43,27 +43,35 @@ local room_key, members_key, names_key, gone_key, roster_key = KEYS[1], KEYS[2],
 local channel, now, room, quiet_above = KEYS[7], ARGV[1], ARGV[4], tonumber(ARGV[12])
 local asked_from, asked_size = 13, 12
 
--- A bounded number, so that a join stays short however many left before.
-local forgotten = redis.call('ZRANGE', gone_key, '-inf', now, 'BYSCORE', 'LIMIT', 0, 16)
-for i = 1, #forgotten do
-  redis.call('HDEL', room_key, 's:' .. forgotten[i])
-  redis.call('ZREM', gone_key, forgotten[i])
+local page_max = tonumber(ARGV[5])
+-- What comes back is the first page of the roster: who is on it is not looked up again.
+local sessions, next_place, last_place = roster_places(roster_key, 0, page_max)
+local all_listed = next_place == ''
+local names = { 'epoch', 'seq', 'head', 'server', 'created', 'stamp', 'quiet', 'place', 'was' }
+for i = 1, #sessions do
+  names[#names + 1] = 's:' .. sessions[i]
 end
-
-local known = redis.call('HMGET', room_key, 'epoch', 'seq', 'head', 'server', 'created', 'stamp', 'quiet')
+local known = redis.call('HMGET', room_key, unpack(names))
 local other = other_charter(room_key, known[6], ARGV[3])
 if other then
   return other
 end
-local count = redis.call('HLEN', members_key)
-local epoch, seq, is_open, quiet = known[1], known[2], false, known[7]
+local members, states = read_fields(members_key, '', sessions), {}
+for i = 1, #sessions do
+  states[sessions[i]] = known[#known - #sessions + i]
+end
+local count = all_listed and #sessions or redis.call('HLEN', members_key)
+local count_before = count
+local epoch, seq, is_open, quiet, place, was = known[1], known[2], false, known[7], tonumber(known[8] or 0), known[9]
+-- Fields of the room and their new values.
+local changes = { 'active', now }
 
 -- Before the first one comes in. Returns false when the server was left behind.
 local function open_room()
   if not epoch then
-    epoch, seq = ARGV[6], '0'
-    redis.call('HSET', room_key, 'epoch', epoch, 'seq', 0, 'bytes', 0, 'created', now, 'place', 0, 'head', ARGV[2],
-      'server', ARGV[7])
+    epoch, seq, place, was = ARGV[6], '0', 0, false
+    redis.call('HSET', room_key, 'epoch', epoch, 'seq', 0, 'bytes', 0, 'created', now, 'place', 0,
+      'head', from_hex(ARGV[2] .. room .. epoch), 'server', ARGV[7])
     redis.call('DEL', KEYS[6])
     if known[6] then
       redis.call('PERSIST', room_key)
@@ -72,6 +80,9 @@ local function open_room()
     epoch, seq = settle_epoch(room_key, channel, ARGV[7], known[4], epoch, seq, known[3])
     if not epoch then
       return false
+    end
+    if epoch ~= known[1] then
+      was = redis.call('HGET', room_key, 'was')
     end
     if count == 0 then
       for i = 1, 5 do
@@ -85,7 +96,8 @@ end
 
 local pages, page_numbers = {}, {}
 local function read_log(page_epoch, after)
-  return log_page(room_key, KEYS[6], page_epoch, after, tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11]))
+  return log_page(KEYS[6], epoch, tonumber(seq), was, page_epoch, after, tonumber(ARGV[9]), tonumber(ARGV[10]),
+    tonumber(ARGV[11]))
 end
 
 -- Most who come back together stand at one place: they share its page.
@@ -93,33 +105,51 @@ local function page_after(after_epoch, after, start)
   if after_epoch == '' or (after_epoch == epoch and after == tonumber(seq)) then
     return 0
   end
-  local place = after_epoch .. ' ' .. string.format('%.0f', math.max(after, start))
-  if not page_numbers[place] then
+  local from = after_epoch .. ' ' .. string.format('%.0f', math.max(after, start))
+  if not page_numbers[from] then
     local page = read_log(after_epoch, math.max(after, start))
     local number = #pages + 1
     if page[1] == 'unknown' then
       page = read_log(page[2], math.max(tonumber(page[3]), start))
       page[4] = -1
     else
-      page_numbers[place] = number
+      page_numbers[from] = number
     end
     pages[number] = page
     return number
   end
-  return page_numbers[place]
+  return page_numbers[from]
+end
+
+-- @return state and member of a session, false for what it has not
+local function find(session)
+  if states[session] then
+    return states[session], members[session]
+  end
+  local state = redis.call('HGET', room_key, 's:' .. session)
+  return state, state and not all_listed and redis.call('HGET', members_key, session)
+end
+
+-- Puts a session at the roster's end.
+local function list(session)
+  count, place = count + 1, place + 1
+  redis.call('ZADD', roster_key, place, session)
+  if next_place == '' and #sessions < page_max then
+    sessions[#sessions + 1], last_place = session, place
+  elseif next_place == '' then
+    next_place = string.format('%.0f', last_place)
+  end
 end
 
 local told = {}
 -- Returns the answer, nil when the server was left behind.
 local function join(session, tag, owner, proof, profile, claim, after_epoch, after_seq, id, refusal, members_max, whole)
-  local state_field = 's:' .. session
-  local state = redis.call('HGET', room_key, state_field)
-  local value = redis.call('HGET', members_key, session)
-  local counter, was, since, old_tag, old_proof, old_profile, start, old_id = '0', '', now, nil, nil, nil, nil, ''
+  local state, value = find(session)
+  local counter, former, since, old_tag, old_proof, old_profile, start, old_id = '0', '', now, nil, nil, nil, nil, ''
   if value then
     since, old_tag, old_proof, old_profile, start, old_id = read_member(value)
-    counter, was = read_state(state)
-  elseif state then
+    counter, former = read_state(state)
+  elseif state and tonumber(redis.call('ZSCORE', gone_key, session) or 0) > tonumber(now) then
     local _
     counter, old_proof, start, _, _, _, old_id = read_gone(state)
   end
@@ -129,9 +159,10 @@ local function join(session, tag, owner, proof, profile, claim, after_epoch, aft
   if refusal ~= '' and not (refusal == 'room-locked' and value) then
     return { refusal }
   end
-  local taken = name_taken(room_key, names_key, tag, session)
-  if taken then
-    return taken
+  -- Who is in the room and keeps its name, as most do who come back, holds it.
+  local holder = old_tag ~= tag and name_holder(names_key, tag, session)
+  if holder then
+    return name_taken((find(holder)))
   end
   if not value and count >= tonumber(members_max) then
     return { 'full' }
@@ -148,15 +179,22 @@ local function join(session, tag, owner, proof, profile, claim, after_epoch, aft
     counter = claim
   end
   if not value then
-    count = count + 1
-    redis.call('ZADD', roster_key, redis.call('HINCRBY', room_key, 'place', 1), session)
-    redis.call('ZREM', gone_key, session)
+    list(session)
+    if state then
+      redis.call('ZREM', gone_key, session)
+    end
   elseif old_tag ~= tag then
     redis.call('HDEL', names_key, old_tag)
   end
-  redis.call('HSET', room_key, state_field, counter .. ' ' .. owner, 'active', now)
-  redis.call('HSET', members_key, session, write_member(since, tag, proof, profile, start, id))
-  redis.call('HSET', names_key, tag, session)
+  states[session], members[session] = counter .. ' ' .. owner, write_member(since, tag, proof, profile, start, id)
+  changes[#changes + 1] = 's:' .. session
+  changes[#changes + 1] = states[session]
+  if members[session] ~= value then
+    redis.call('HSET', members_key, session, members[session])
+  end
+  if old_tag ~= tag then
+    redis.call('HSET', names_key, tag, session)
+  end
 
   if not quiet and count > quiet_above then
     quiet = '1'
@@ -167,10 +205,10 @@ local function join(session, tag, owner, proof, profile, claim, after_epoch, aft
   if changed and (not quiet or value and counter ~= '0') then
     arrived(channel, room, session, tag, profile, counter, since)
   end
-  if was == owner then
-    was = ''
+  if former == owner then
+    former = ''
   end
-  told[#told + 1] = '{"session":"' .. session .. '","owner":"' .. owner .. '","was":"' .. was .. '"}'
+  told[#told + 1] = '{"session":"' .. session .. '","owner":"' .. owner .. '","was":"' .. former .. '"}'
   return { 'ok', counter, start, page_after(after_epoch, tonumber(after_seq), tonumber(start)) }
 end
 
@@ -185,6 +223,16 @@ end
 if not is_open then
   return { '', '', count, {}, {}, answers, '' }
 end
+if count > count_before then
+  changes[#changes + 1] = 'place'
+  changes[#changes + 1] = place
+  -- A bounded number, so that a join stays short however many left before.
+  local forgotten = redis.call('ZRANGE', gone_key, '-inf', now, 'BYSCORE', 'LIMIT', 0, 16)
+  for i = 1, #forgotten do
+    redis.call('HDEL', room_key, 's:' .. forgotten[i])
+    redis.call('ZREM', gone_key, forgotten[i])
+  end
+end
+redis.call('HSET', room_key, unpack(changes))
 redis.call('SPUBLISH', channel, '\3[' .. table.concat(told, ',') .. ']')
-return { epoch, seq, count, roster_page(room_key, members_key, roster_key, 0, tonumber(ARGV[5])), pages, answers,
-  quiet or '' }
+return { epoch, seq, count, roster_page(next_place, sessions, members, states), pages, answers, quiet or '' }

@@ -6,5 +6,10 @@
 -- ARGV[3] number  frames    most deliveries of a page
 -- ARGV[4] number  bytes     most bytes of them; one always fits
 -- ARGV[5] number  oldest    deliveries taken before this time are not told any more, milliseconds since 1970
--- Returns what log_page returns.
-return log_page(KEYS[1], KEYS[2], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]))
+-- Returns what log_page returns, {'none'} without a room.
+local known = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'was')
+if not known[1] then
+  return { 'none' }
+end
+return log_page(KEYS[2], known[1], tonumber(known[2]), known[3], ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]),
+  tonumber(ARGV[4]), tonumber(ARGV[5]))

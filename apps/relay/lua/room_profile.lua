@@ -13,9 +13,9 @@ local counter, owner = read_state(known[1])
 if owner ~= ARGV[2] then
   return { 'none' }
 end
-local taken = name_taken(KEYS[1], KEYS[3], tag, session)
-if taken then
-  return taken
+local holder = name_holder(KEYS[3], tag, session)
+if holder then
+  return name_taken(redis.call('HGET', KEYS[1], 's:' .. holder))
 end
 local since, old_tag, proof, old_profile, start, id = read_member(redis.call('HGET', KEYS[2], session))
 if old_tag == tag and old_profile == profile then

@@ -2,8 +2,22 @@
 // together (a list of arguments, one buffer each) cost more than all else that a node's code does for a message.
 // A frame costs one string and one copy. Sending, answers and timeouts remain ioredis' own.
 import { createHash } from 'node:crypto'
+import type { SessionId } from '@pychat/protocol'
 import { Command, type Redis } from 'ioredis'
-import type { Publish } from './publishing.ts'
+import type { RoomKeys } from './keys.ts'
+import type { Owner } from './owner.ts'
+
+/** A frame on its way into its room's log. */
+export type Publish = {
+  keys: RoomKeys
+  session: SessionId
+  owner: Owner
+  counter: number
+  /** Milliseconds since 1970. */
+  now: number
+  /** Kept as it is until it is written. */
+  frame: Buffer
+}
 
 class WrittenCommand extends Command {
   readonly #bytes: Buffer

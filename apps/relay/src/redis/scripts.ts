@@ -4,8 +4,8 @@
 // and for messages by publish-call.ts.
 import { readFileSync } from 'node:fs'
 import {
-  decodeHex,
   type Epoch,
+  encodeHex,
   limits,
   type Member,
   type MemberId,
@@ -32,9 +32,9 @@ import {
 } from '../rooms/rooms.ts'
 import { type BansKeys, type RoomKeys, slotOf } from './keys.ts'
 import type { Owner } from './owner.ts'
-import { createPublishCall } from './publish-call.ts'
-import { createPublishing, type Publish, type Publishing, type PublishingOptions } from './publishing.ts'
+import { createPublishCall, type Publish } from './publish-call.ts'
 import type { StoreServer } from './server.ts'
+import { createTurnCalls, type StorePorts } from './turn-calls.ts'
 
 /** A member as the store has it. */
 export type RosterEntry = Member & { owner: Owner }
@@ -45,6 +45,7 @@ export type Joiner = { request: JoinRequest; owner: Owner; admission: Admission 
 
 /** More joins than that are more than one call: a script keeps everybody else of its server waiting. */
 export const joinsPerCallMax = 16
+const framesPerCallMax = 16
 
 export type JoinAnswer =
   | {
@@ -146,11 +147,10 @@ export interface Scripts {
    */
   ownersOf(keys: RoomKeys, sessions: readonly SessionId[]): Promise<(Owner | null)[]>
   /**
-   * @param frame copied before the call returns only if it is sent at once: pass a buffer that stays as it is
+   * @param publish whose frame stays as it is until it is written
    * @returns once enough replicas hold it; "unavailable" when they do not in time, though it may have its place
    */
-  /** @param now milliseconds since 1970  @throws rejects with StoreError */
-  roomPublish: Publishing['publish']
+  roomPublish(publish: Publish): Promise<PublishResult>
   /** The position is null for an unknown room. */
   roomPosition(keys: RoomKeys): Promise<{ position: PositionAnswer | null; stamp: string }>
   roomLog(keys: RoomKeys, after: Position, oldestAt: number): Promise<LogAnswer>
@@ -173,25 +173,32 @@ type Argument = string | number | Buffer
 type Caller = (...args: Argument[]) => Promise<unknown>
 
 /** A script behind the parts that it calls. @param keys how many */
-const script = (keys: number, ...parts: string[]) => ({ keys, lua: parts.map(source).join('') })
+const script = (keys: number, ...parts: string[]) => ({
+  numberOfKeys: keys,
+  lua: parts.map(source).join(''),
+})
+
+/** Scripts that one call may carry out many of, as room_calls.lua says. */
+const roomScripts = [
+  'room_join',
+  'room_leave',
+  'room_kick',
+  'room_reap',
+  'room_profile',
+  'room_position',
+] as const
+type RoomScript = (typeof roomScripts)[number]
+
+const roomCalls = [
+  ...['room_epoch', 'member', 'roster_page', 'log_page', 'charter_known', 'arrived', 'take_out'].map(source),
+  'local calls = {}\n',
+  ...roomScripts.map((name) => `calls.${name} = function(KEYS, ARGV)\n${source(name)}end\n`),
+  source('room_calls'),
+].join('')
 
 const scripts = {
-  room_join: script(
-    7,
-    'room_epoch',
-    'member',
-    'roster_page',
-    'log_page',
-    'charter_known',
-    'arrived',
-    'room_join',
-  ),
-  room_leave: script(7, 'member', 'take_out', 'room_leave'),
-  room_kick: script(7, 'member', 'charter_known', 'take_out', 'room_kick'),
-  room_reap: script(7, 'member', 'take_out', 'room_reap'),
-  room_profile: script(7, 'member', 'arrived', 'room_profile'),
+  room_calls: { lua: roomCalls },
   room_charter: script(2, 'room_epoch', 'charter_known', 'room_charter'),
-  room_position: script(2, 'room_epoch', 'room_position'),
   room_log: script(2, 'log_page', 'room_log'),
   room_member: script(2, 'member', 'room_member'),
   room_roster: script(3, 'roster_page', 'room_roster'),
@@ -206,40 +213,81 @@ type ScriptName = keyof typeof scripts
 /** ioredis adds a method per script, and one that answers in bytes. */
 type Taught = Record<ScriptName | `${ScriptName}Buffer`, Caller>
 
-/** Version, type, room and epoch: what a delivery of this epoch starts with. */
-const headBytes = 26
+/** Version and type in hex: what a delivery starts with, before its room and epoch. */
+const headStart = (() => {
+  const header = new Uint8Array(42)
+  writeDeliveryHeader(header, new Uint8Array(16), new Uint8Array(8), 0, 0)
+  return encodeHex(header.subarray(0, 2))
+})()
 
-function headOf(room: RoomId, epoch: Epoch): Buffer {
-  const header = Buffer.alloc(42)
-  writeDeliveryHeader(header, decodeHex(room), decodeHex(epoch), 0, 0)
-  return header.subarray(0, headBytes)
+/** A call of one of the scripts that others may share a call of the store with. */
+type RoomCall = {
+  keys: RoomKeys
+  name: RoomScript
+  args: readonly Argument[]
+  /** How much longer than most it keeps others waiting. */
+  weight: number
 }
 
-/** How the scripts reach the store: what PublishingOptions say. */
-export type ScriptsPorts = Pick<PublishingOptions, 'server' | 'bySlot' | 'atTurnEnd' | 'cork'>
-
 export function createScripts(
-  ports: ScriptsPorts,
+  ports: StorePorts,
   log: LogLimits,
   quiet: QuietBounds = quietBoundsDefault,
 ): Scripts {
   const { server } = ports
   const taught = new WeakSet<Redis>()
   const bounds = [log.messagesMax, log.bytesMax, log.ageMs].map(String)
-  const publishing = createPublishing({ ...ports, send: sendPublishes })
+  const publishes = createTurnCalls<Publish, PublishResult>({
+    ...ports,
+    weightMax: framesPerCallMax,
+    send: sendPublishes,
+  })
+  const roomCalls = createTurnCalls<RoomCall, unknown>({
+    ...ports,
+    weightMax: joinsPerCallMax,
+    weight: ({ weight }) => weight,
+    send: sendRoomCalls,
+  })
 
   function teach(redis: Redis): Taught {
     if (!taught.has(redis)) {
-      for (const [name, { keys, lua }] of Object.entries(scripts)) {
-        redis.defineCommand(name, { numberOfKeys: keys, lua })
-      }
+      for (const [name, definition] of Object.entries(scripts)) redis.defineCommand(name, definition)
       taught.add(redis)
     }
     return redis as unknown as Taught
   }
 
+  async function sendRoomCalls(at: StoreServer, asks: readonly RoomCall[]): Promise<unknown[]> {
+    publishes.flush()
+    const keys = asks.flatMap(({ keys }) => keys.all)
+    const args = asks.flatMap(({ name, args }) => [name, args.length, ...args])
+    try {
+      const answers = (await teach(at.redis).room_callsBuffer(keys.length, ...keys, ...args)) as unknown[]
+      for (const each of answers) if (each instanceof Error) at.failed(each)
+      return answers
+    } catch (error) {
+      at.failed(error)
+      throw error
+    }
+  }
+
+  /** @returns what the script does, texts as buffers */
+  function callRoom(
+    name: RoomScript,
+    keys: RoomKeys,
+    args: readonly Argument[],
+    weight = 1,
+  ): Promise<unknown> {
+    return roomCalls.ask(keys.slot, { name, keys, args, weight })
+  }
+
+  async function callWords(name: RoomScript, keys: RoomKeys, args: readonly Argument[]): Promise<string[]> {
+    return ((await callRoom(name, keys, args)) as Buffer[]).map(String)
+  }
+
   async function call(at: StoreServer, name: keyof Taught, ...args: Argument[]): Promise<unknown> {
-    publishing.flush()
+    roomCalls.flush()
+    publishes.flush()
     try {
       return await teach(at.redis)[name](...args)
     } catch (error) {
@@ -264,11 +312,8 @@ export function createScripts(
     throw error
   }
 
-  async function sendPublishes(
-    at: StoreServer,
-    publishes: readonly Publish[],
-    now: number,
-  ): Promise<PublishResult[]> {
+  async function sendPublishes(at: StoreServer, publishes: readonly Publish[]): Promise<PublishResult[]> {
+    const now = publishes[0]?.now ?? 0
     let reply: number[]
     try {
       reply = (await publishCall(at.redis, publishes, [String(now), at.replicationId, ...bounds])) as number[]
@@ -300,50 +345,42 @@ export function createScripts(
   return {
     async roomJoin(keys, room, joiners, { now, epoch, oldestAt, judged }) {
       const at = server(keys.slot)
-      const reply = (await call(
-        at,
-        'room_joinBuffer',
-        ...keys.all,
-        now,
-        headOf(room, epoch),
+      const asked = joiners.flatMap(({ request, owner, admission: { refusal, membersMax, whole } }) => {
+        const { session, tag, proof, profile, counter, after, member } = request
+        const place = [after?.epoch ?? '', after?.seq ?? 0]
+        const judgement = [member ?? '', refusal ?? '', membersMax, whole ? 1 : 0]
+        return [session, tag, owner, proof, profile, counter, ...place, ...judgement]
+      })
+      const page = [joinPageFramesMax, joinPageBytesMax, oldestAt]
+      const shared = [
+        headStart,
         judged,
         room,
         limits.rosterPageMembersMax,
         epoch,
         at.replicationId,
         youngLogMs,
-        joinPageFramesMax,
-        joinPageBytesMax,
-        oldestAt,
-        quiet.above,
-        ...joiners.flatMap(({ request, owner, admission: { refusal, membersMax, whole } }) => {
-          const { session, tag, proof, profile, counter, after, member } = request
-          const place = [after?.epoch ?? '', after?.seq ?? 0]
-          const judgement = [member ?? '', refusal ?? '', membersMax, whole ? 1 : 0]
-          return [session, tag, owner, proof, profile, counter, ...place, ...judgement]
-        }),
-      )) as JoinReply | [word: Buffer, stamp: Buffer, charter: Buffer]
+      ]
+      const args = [now, ...shared, ...page, quiet.above, ...asked]
+      const reply = (await callRoom('room_join', keys, args, joiners.length)) as
+        | JoinReply
+        | [word: Buffer, stamp: Buffer, charter: Buffer]
       await safe(at)
       if (reply.length === 0) return stale(at)
       if (reply.length === 3) return otherCharter(reply.slice(1).map(String))
       return { answer: 'asked', answers: readJoins(reply) }
     },
     async roomLeave(keys, room, session, owner, why, now, keepMs) {
-      const at = server(keys.slot)
-      const last = [why, now, keepMs, room, quiet.min]
-      return (await call(at, 'room_leave', ...keys.all, session, owner, ...last)) === 1
+      return (await callRoom('room_leave', keys, [session, owner, why, now, keepMs, room, quiet.min])) === 1
     },
     async roomProfile(keys, room, session, owner, tag, profile) {
-      const at = server(keys.slot)
-      const reply = await call(at, 'room_profile', ...keys.all, session, owner, tag, profile, room)
+      const reply = await callWords('room_profile', keys, [session, owner, tag, profile, room])
       const [answer, holder] = reply as ['ok' | 'none' | 'taken', string]
       return answer === 'taken' ? { answer, owner: holder } : { answer }
     },
     async roomKick(keys, room, session, judged, spared, now, keepMs) {
-      const at = server(keys.slot)
       const list = spared.map((id) => ` ${id}`).join('')
-      const last = [judged, list, now, keepMs, room, quiet.min]
-      const reply = (await call(at, 'room_kick', ...keys.all, session, ...last)) as string[]
+      const reply = await callWords('room_kick', keys, [session, judged, list, now, keepMs, room, quiet.min])
       const [answer, ...rest] = reply as ['ok' | 'none' | 'spared' | 'charter', ...string[]]
       return answer === 'charter' ? otherCharter(rest) : { answer }
     },
@@ -363,11 +400,10 @@ export function createScripts(
       const states = await fields(keys, ...sessions.map((session) => `s:${session}`))
       return states.map((state) => state?.split(' ')[1] ?? null)
     },
-    roomPublish: publishing.publish,
+    roomPublish: (publish) => publishes.ask(publish.keys.slot, publish),
     async roomPosition(keys) {
       const at = server(keys.slot)
-      const reply = (await call(at, 'room_position', keys.room, keys.channel, at.replicationId)) as string[]
-      const [answer, seq, stamp = '', isQuiet] = reply
+      const [answer, seq, stamp = '', isQuiet] = await callWords('room_position', keys, [at.replicationId])
       if (answer === 'none') return { position: null, stamp: seq ?? '' }
       if (answer === 'stale') return stale(at)
       return { position: { epoch: answer as Epoch, seq: Number(seq), quiet: isQuiet !== '' }, stamp }
@@ -387,8 +423,7 @@ export function createScripts(
       return readLog(reply as LogReply)
     },
     async roomReap(keys, room, node, now, keepMs) {
-      const last = [node, now, keepMs, room, quiet.min]
-      return (await call(server(keys.slot), 'room_reap', ...keys.all, ...last)) as number
+      return (await callRoom('room_reap', keys, [node, now, keepMs, room, quiet.min])) as number
     },
     async roomRoster(keys, after) {
       const page = limits.rosterPageMembersMax

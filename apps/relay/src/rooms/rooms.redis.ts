@@ -407,10 +407,14 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
       const { session } = membership
       // Copied: it is written after this call.
       return scripts
-        .roomPublish(
-          { keys: room.keys, session, owner: member.owner, counter, frame: Buffer.from(frame) },
-          now(),
-        )
+        .roomPublish({
+          keys: room.keys,
+          session,
+          owner: member.owner,
+          counter,
+          now: now(),
+          frame: Buffer.from(frame),
+        })
         .catch((): PublishResult => ({ status: 'unavailable' }))
     },
     profile: (membership, tag, profile) =>

@@ -10,7 +10,7 @@ import {
   writeDeliveryHeader,
 } from '@pychat/protocol'
 import { Redis } from 'ioredis'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { freePort } from '../../../../loadtest/free-port.js'
 import { bansKeys, leaseKey, type RoomKeys, roomKeys } from '../../src/redis/keys.ts'
 import { nodeOf, type Owner, ownerOf } from '../../src/redis/owner.ts'
@@ -21,6 +21,7 @@ import {
   type LogAnswer,
   type Scripts,
 } from '../../src/redis/scripts.ts'
+import type { StoreServer } from '../../src/redis/server.ts'
 import type { Admission, StoredCharter } from '../../src/rooms/charter.ts'
 import { frame, newRoom, newTag, request } from '../rooms/contract.ts'
 import { localBinary, RedisProcess } from '../support/redis.servers.ts'
@@ -55,14 +56,19 @@ describe('scripts', () => {
     ear = new Redis(getRedis())
     server = first
     failures.length = 0
+    const at: StoreServer = {
+      get redis() {
+        return relay
+      },
+      get replicationId() {
+        return server
+      },
+      replicated: async () => true,
+      failed: (error) => failures.push(error),
+    }
     scripts = createScripts(
       {
-        server: () => ({
-          redis: relay,
-          replicationId: server,
-          replicated: async () => true,
-          failed: (error) => failures.push(error),
-        }),
+        server: () => at,
         bySlot: false,
         atTurnEnd: (work) => void setImmediate(work),
         cork() {},
@@ -259,7 +265,7 @@ describe('scripts', () => {
       await joinAll(asked.map((each) => ({ request: each, owner })))
       for (let counter = 1; counter <= 3; counter += 1) {
         const bytes = frame(ann.session, counter)
-        await scripts.roomPublish({ keys, session: ann.session, owner, counter, frame: bytes }, now)
+        await scripts.roomPublish({ keys, session: ann.session, owner, counter, now, frame: bytes })
       }
       const after = (seq: number, of = epoch) => ({ epoch: of, seq })
       const nowhere = 'ffffffffffffffff' as Epoch
@@ -343,7 +349,7 @@ describe('scripts', () => {
       await published()
       const bytes = frame(asked.session, 1)
       const publish = () =>
-        scripts.roomPublish({ keys, session: asked.session, owner, counter: 1, frame: bytes }, now)
+        scripts.roomPublish({ keys, session: asked.session, owner, counter: 1, now, frame: bytes })
       expect(await publish()).toEqual({ status: 'taken', seq: 1 })
       const [message] = await published()
       expect(message?.kind).toBe(1)
@@ -362,7 +368,7 @@ describe('scripts', () => {
       await join(asked)
       const { session } = asked
       const say = (counter: number, at: number) =>
-        scripts.roomPublish({ keys, session, owner, counter, frame: frame(session, counter) }, at)
+        scripts.roomPublish({ keys, session, owner, counter, now: at, frame: frame(session, counter) })
       await say(1, now)
       expect(await redis.pttl(keys.log)).toBeGreaterThan(610_000)
       expect(await redis.pttl(keys.log)).toBeLessThanOrEqual(620_000)
@@ -383,7 +389,7 @@ describe('scripts', () => {
       await published()
       const bytes = frame(asked.session, 1)
       expect(
-        await scripts.roomPublish({ keys, session: asked.session, owner, counter: 1, frame: bytes }, now),
+        await scripts.roomPublish({ keys, session: asked.session, owner, counter: 1, now, frame: bytes }),
       ).toMatchObject({
         seq: 4_300_000_001,
       })
@@ -401,7 +407,7 @@ describe('scripts', () => {
       await published()
       const before = await state()
       const publish = (from: string, counter: number, session = asked.session) =>
-        scripts.roomPublish({ keys, session, owner: from, counter, frame: frame(session, counter) }, now)
+        scripts.roomPublish({ keys, session, owner: from, counter, now, frame: frame(session, counter) })
       expect(await publish(owner, 2)).toEqual({ status: 'gap', last: 0 })
       expect(await publish(rival, 1)).toEqual({ status: 'not-member' })
       expect(await publish(owner, 1, request(room).session)).toEqual({ status: 'not-member' })
@@ -416,7 +422,7 @@ describe('scripts', () => {
 
   describe('after a failover', () => {
     const say = (session: SessionId, counter: number) =>
-      scripts.roomPublish({ keys, session, owner, counter, frame: frame(session, counter) }, now)
+      scripts.roomPublish({ keys, session, owner, counter, now, frame: frame(session, counter) })
 
     /** All that a member gets who asks until there is no more. */
     async function catchUp(from: { epoch: Epoch; seq: number }) {
@@ -750,7 +756,7 @@ describe('scripts', () => {
       await join(asked)
       const member = { session, tag, profile, counter: 0, since: now }
       expect(await scripts.roomMember(keys, session)).toEqual({ ...member, owner })
-      await scripts.roomPublish({ keys, session, owner, counter: 1, frame: frame(session, 1) }, now)
+      await scripts.roomPublish({ keys, session, owner, counter: 1, now, frame: frame(session, 1) })
       await scripts.roomLeave(keys, room, session, owner, 'left', now, keepMs)
       expect(await scripts.roomMember(keys, session)).toEqual({ ...member, counter: 1, owner: '-' })
     })
@@ -790,25 +796,53 @@ describe('scripts', () => {
       await join()
       const asked = request(room, { member: '0f'.repeat(16) as MemberId })
       expect(await commandsOf(() => join(asked))).toEqual({
-        hget: 3,
-        hincrby: 1,
-        hlen: 1,
-        hmget: 3,
+        hget: 2,
+        hmget: 2,
         hset: 3,
         spublish: 2,
         zadd: 1,
         zrange: 2,
-        zrem: 1,
       })
+      const back = { ...asked, after: { epoch, seq: 0 } }
+      expect(await commandsOf(() => join(back, ownerOf(nodeOf(rival), 7)))).toEqual({
+        hmget: 2,
+        hset: 1,
+        spublish: 1,
+        zrange: 1,
+      })
+      await join(back)
       const { session } = asked
       const say = (counter: number) =>
-        scripts.roomPublish({ keys, session, owner, counter, frame: frame(session, counter) }, now)
+        scripts.roomPublish({ keys, session, owner, counter, now, frame: frame(session, counter) })
       expect(await commandsOf(() => say(1))).toEqual({ hmget: 1, hset: 2, xadd: 1, pexpire: 1, spublish: 1 })
       expect(await commandsOf(() => say(2))).toEqual({ hmget: 1, hset: 1, xadd: 1, spublish: 1 })
       expect(await commandsOf(() => scripts.roomPosition(keys))).toEqual({ hmget: 1 })
       await alone.remove()
     },
   )
+
+  it('share a call within a loop turn, in the order in which they were asked, and an error is of one alone', async () => {
+    const other = newRoom()
+    const broken = roomKeys(prefix, other)
+    await redis.set(broken.room, 'no hash')
+    const asked = request(room, { tag: newTag() })
+    await relay.ping()
+    const sent = vi.spyOn(relay, 'sendCommand')
+    const settled = await Promise.allSettled([
+      join(asked),
+      scripts.roomLeave(keys, room, asked.session, owner, 'left', now, keepMs),
+      scripts.roomLeave(broken, other, asked.session, owner, 'left', now, keepMs),
+      scripts.roomPosition(keys),
+      scripts.roomReap(keys, room, nodeOf(owner), now, keepMs),
+    ])
+    expect(settled[0]).toMatchObject({ value: { answer: 'ok', seq: 0 } })
+    expect(settled[1]).toEqual({ status: 'fulfilled', value: true })
+    expect(settled[2]).toMatchObject({ status: 'rejected', reason: { message: /^WRONGTYPE / } })
+    expect(settled[3]).toMatchObject({ value: { position: { epoch, seq: 0 } } })
+    expect(settled[4]).toEqual({ status: 'fulfilled', value: 0 })
+    expect(failures).toHaveLength(1)
+    expect(sent).toHaveBeenCalledTimes(1)
+  })
 
   it('survive a server that has forgotten all scripts', async () => {
     const asked = request(room, { tag: newTag() })
