@@ -5,7 +5,15 @@
 
 -- @return since, tag, proof, profile, start, id or ''
 local function read_member(value)
-  return string.match(value, '^(%S+) (%S+) (%S+) (%S+) (%S+) ?(%S*)$')
+  -- A pattern would look at each character of the profile.
+  local tag_at = string.find(value, ' ', 1, true) + 1
+  local proof_at = string.find(value, ' ', tag_at, true) + 1
+  local profile_at = string.find(value, ' ', proof_at, true) + 1
+  local start_at = string.find(value, ' ', profile_at, true) + 1
+  local id_at = (string.find(value, ' ', start_at, true) or #value + 1) + 1
+  return string.sub(value, 1, tag_at - 2), string.sub(value, tag_at, proof_at - 2),
+    string.sub(value, proof_at, profile_at - 2), string.sub(value, profile_at, start_at - 2),
+    string.sub(value, start_at, id_at - 2), string.sub(value, id_at)
 end
 
 local function write_member(since, tag, proof, profile, start, id)

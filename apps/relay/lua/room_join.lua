@@ -45,7 +45,7 @@ local asked_from, asked_size = 13, 12
 
 local page_max = tonumber(ARGV[5])
 -- What comes back is the first page of the roster: who is on it is not looked up again.
-local sessions, next_place, last_place = roster_places(roster_key, 0, page_max)
+local sessions, next_place = roster_places(roster_key, '0', page_max)
 local all_listed = next_place == ''
 local names = { 'epoch', 'seq', 'head', 'server', 'created', 'stamp', 'quiet', 'place', 'was' }
 for i = 1, #sessions do
@@ -134,10 +134,10 @@ end
 local function list(session)
   count, place = count + 1, place + 1
   redis.call('ZADD', roster_key, place, session)
-  if next_place == '' and #sessions < page_max then
-    sessions[#sessions + 1], last_place = session, place
+  if #sessions < page_max then
+    sessions[#sessions + 1] = session
   elseif next_place == '' then
-    next_place = string.format('%.0f', last_place)
+    next_place = redis.call('ZSCORE', roster_key, sessions[page_max])
   end
 end
 
@@ -186,12 +186,15 @@ local function join(session, tag, owner, proof, profile, claim, after_epoch, aft
   elseif old_tag ~= tag then
     redis.call('HDEL', names_key, old_tag)
   end
-  states[session], members[session] = counter .. ' ' .. owner, write_member(since, tag, proof, profile, start, id)
+  states[session] = counter .. ' ' .. owner
   changes[#changes + 1] = 's:' .. session
   changes[#changes + 1] = states[session]
-  if members[session] ~= value then
-    redis.call('HSET', members_key, session, members[session])
+  local changed = not value or old_tag ~= tag or old_profile ~= profile
+  if changed or old_id ~= id then
+    value = write_member(since, tag, proof, profile, start, id)
+    redis.call('HSET', members_key, session, value)
   end
+  members[session] = value
   if old_tag ~= tag then
     redis.call('HSET', names_key, tag, session)
   end
@@ -201,8 +204,7 @@ local function join(session, tag, owner, proof, profile, claim, after_epoch, aft
     redis.call('HSET', room_key, 'quiet', quiet)
     redis.call('SPUBLISH', channel, '\2{"t":"count","room":"' .. room .. '","count":' .. count .. ',"quiet":true}')
   end
-  local changed = not value or old_tag ~= tag or old_profile ~= profile
-  if changed and (not quiet or value and counter ~= '0') then
+  if changed and (not quiet or old_tag and counter ~= '0') then
     arrived(channel, room, session, tag, profile, counter, since)
   end
   if former == owner then

@@ -1,18 +1,19 @@
 -- One page of a room's roster, in the order in which members came. Not a script of its own: redis/scripts.ts puts it
 -- before room_join.lua and room_roster.lua.
 
--- @param after  number  place after which the page starts; 0 for the first page
--- @param limit  number  members per page
--- @return sessions; '' or the cursor of the next page; the place of the last one of this page
+-- @return sessions of the page; '' or the cursor of the next one, the place of this one's last
 local function roster_places(roster_key, after, limit)
-  local found = redis.call('ZRANGE', roster_key, '(' .. after, '+inf', 'BYSCORE', 'LIMIT', 0, limit + 1, 'WITHSCORES')
-  local size = math.min(#found / 2, limit)
-  local sessions = {}
-  for i = 1, size do
-    sessions[i] = found[2 * i - 1]
+  local sessions
+  if after == '0' then
+    sessions = redis.call('ZRANGE', roster_key, 0, limit)
+  else
+    sessions = redis.call('ZRANGE', roster_key, '(' .. after, '+inf', 'BYSCORE', 'LIMIT', 0, limit + 1)
   end
-  local last = found[2 * size]
-  return sessions, #found / 2 > limit and last or '', last
+  if #sessions <= tonumber(limit) then
+    return sessions, ''
+  end
+  sessions[#sessions] = nil
+  return sessions, redis.call('ZSCORE', roster_key, sessions[#sessions])
 end
 
 -- @param members, states  what the two hashes have of them, by session, as member.lua says
