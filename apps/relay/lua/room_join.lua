@@ -45,7 +45,7 @@ local asked_from, asked_size = 13, 12
 
 local page_max = tonumber(ARGV[5])
 -- What comes back is the first page of the roster: who is on it is not looked up again.
-local sessions, next_place = roster_places(roster_key, '0', page_max)
+local sessions, next_place = first_places(roster_key, page_max)
 local all_listed = next_place == ''
 local names = { 'epoch', 'seq', 'head', 'server', 'created', 'stamp', 'quiet', 'place', 'was' }
 for i = 1, #sessions do
@@ -121,6 +121,15 @@ local function page_after(after_epoch, after, start)
   return page_numbers[from]
 end
 
+-- Those whose time is over: a bounded number, so that a join stays short however many left before.
+local function forget_gone()
+  local forgotten = redis.call('ZRANGE', gone_key, '-inf', now, 'BYSCORE', 'LIMIT', 0, 16)
+  for i = 1, #forgotten do
+    redis.call('HDEL', room_key, 's:' .. forgotten[i])
+    redis.call('ZREM', gone_key, forgotten[i])
+  end
+end
+
 -- @return state and member of a session, false for what it has not
 local function find(session)
   if states[session] then
@@ -137,7 +146,7 @@ local function list(session)
   if #sessions < page_max then
     sessions[#sessions + 1] = session
   elseif next_place == '' then
-    next_place = redis.call('ZSCORE', roster_key, sessions[page_max])
+    next_place = second_page(roster_key, page_max)
   end
 end
 
@@ -149,9 +158,13 @@ local function join(session, tag, owner, proof, profile, claim, after_epoch, aft
   if value then
     since, old_tag, old_proof, old_profile, start, old_id = read_member(value)
     counter, former = read_state(state)
-  elseif state and tonumber(redis.call('ZSCORE', gone_key, session) or 0) > tonumber(now) then
-    local _
-    counter, old_proof, start, _, _, _, old_id = read_gone(state)
+  elseif state then
+    forget_gone()
+    state = redis.call('HGET', room_key, 's:' .. session)
+    if state then
+      local _
+      counter, old_proof, start, _, _, _, old_id = read_gone(state)
+    end
   end
   if old_proof and old_proof ~= proof or old_id ~= '' and old_id ~= id then
     return { 'session' }
@@ -228,12 +241,7 @@ end
 if count > count_before then
   changes[#changes + 1] = 'place'
   changes[#changes + 1] = place
-  -- A bounded number, so that a join stays short however many left before.
-  local forgotten = redis.call('ZRANGE', gone_key, '-inf', now, 'BYSCORE', 'LIMIT', 0, 16)
-  for i = 1, #forgotten do
-    redis.call('HDEL', room_key, 's:' .. forgotten[i])
-    redis.call('ZREM', gone_key, forgotten[i])
-  end
+  forget_gone()
 end
 redis.call('HSET', room_key, unpack(changes))
 redis.call('SPUBLISH', channel, '\3[' .. table.concat(told, ',') .. ']')

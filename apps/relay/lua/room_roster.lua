@@ -5,5 +5,5 @@
 -- ARGV[1] number  after   cursor, 0 for the first page
 -- ARGV[2] number  limit   members per page
 -- Returns what roster_page returns.
-local sessions, next_place = roster_places(KEYS[3], ARGV[1], ARGV[2])
+local sessions, next_place = next_places(KEYS[3], ARGV[1], tonumber(ARGV[2]))
 return roster_page(next_place, sessions, read_fields(KEYS[2], '', sessions), read_fields(KEYS[1], 's:', sessions))

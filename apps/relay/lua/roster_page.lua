@@ -1,19 +1,30 @@
 -- One page of a room's roster, in the order in which members came. Not a script of its own: redis/scripts.ts puts it
 -- before room_join.lua and room_roster.lua.
 
--- @return sessions of the page; '' or the cursor of the next one, the place of this one's last
-local function roster_places(roster_key, after, limit)
-  local sessions
-  if after == '0' then
-    sessions = redis.call('ZRANGE', roster_key, 0, limit)
-  else
-    sessions = redis.call('ZRANGE', roster_key, '(' .. after, '+inf', 'BYSCORE', 'LIMIT', 0, limit + 1)
-  end
-  if #sessions <= tonumber(limit) then
+-- @return the cursor of what comes behind the first page, when it is full: the place of its last member
+local function second_page(roster_key, limit)
+  return redis.call('ZRANGE', roster_key, limit - 1, limit - 1, 'WITHSCORES')[2]
+end
+
+-- @return sessions of the first page; '' or the cursor of the next one
+local function first_places(roster_key, limit)
+  local sessions = redis.call('ZRANGE', roster_key, 0, limit)
+  if #sessions <= limit then
     return sessions, ''
   end
   sessions[#sessions] = nil
-  return sessions, redis.call('ZSCORE', roster_key, sessions[#sessions])
+  return sessions, second_page(roster_key, limit)
+end
+
+-- @param after  number  cursor of the page
+-- @return as first_places
+local function next_places(roster_key, after, limit)
+  local found = redis.call('ZRANGE', roster_key, '(' .. after, '+inf', 'BYSCORE', 'LIMIT', 0, limit + 1, 'WITHSCORES')
+  local sessions = {}
+  for i = 1, math.min(#found / 2, limit) do
+    sessions[i] = found[2 * i - 1]
+  end
+  return sessions, #found / 2 > limit and found[2 * limit] or ''
 end
 
 -- @param members, states  what the two hashes have of them, by session, as member.lua says

@@ -305,10 +305,10 @@ const settings = {
   joinsPerSecond: row({
     env: 'PYCHAT_JOINS_PER_SECOND',
     ...integer(1, 100_000),
-    default: '400',
+    default: '300',
     unit: 'per second',
     sentence:
-      'Joins this node carries out; further ones wait their turn. It spreads the load on Redis when many clients come back at once.',
+      'Joins this node carries out; further ones wait their turn. Of several who wait for one room, each after the first counts a third. It spreads the load on Redis when many clients come back at once.',
   }),
   graceMs: row({
     env: 'PYCHAT_GRACE_MS',

@@ -46,7 +46,6 @@ export const rights: readonly Right[] = [
   right('hgetall', 'K'),
   right('hexists', 'K', ''),
   right('hlen', 'K'),
-  right('hincrby', 'K', '', '1'),
   right('hdel', 'K', ''),
   right('zadd', 'K', '1', ''),
   right('zrange', 'K', '0', '0'),

@@ -189,7 +189,7 @@ const roomScripts = [
 ] as const
 type RoomScript = (typeof roomScripts)[number]
 
-const roomCalls = [
+const roomCallsLua = [
   ...['room_epoch', 'member', 'roster_page', 'log_page', 'charter_known', 'arrived', 'take_out'].map(source),
   'local calls = {}\n',
   ...roomScripts.map((name) => `calls.${name} = function(KEYS, ARGV)\n${source(name)}end\n`),
@@ -197,7 +197,7 @@ const roomCalls = [
 ].join('')
 
 const scripts = {
-  room_calls: { lua: roomCalls },
+  room_calls: { lua: roomCallsLua },
   room_charter: script(2, 'room_epoch', 'charter_known', 'room_charter'),
   room_log: script(2, 'log_page', 'room_log'),
   room_member: script(2, 'member', 'room_member'),

@@ -1,6 +1,5 @@
 // The leaves of a node that Redis has not confirmed: each is tried again until it is, or until the node's lease is lost.
 import type { RoomId, SessionId } from '@pychat/protocol'
-import type { Connections } from '../redis/connections.ts'
 import { roomKeys } from '../redis/keys.ts'
 import type { Owner } from '../redis/owner.ts'
 import type { Scripts } from '../redis/scripts.ts'
@@ -15,7 +14,6 @@ export type PendingLeave = {
 }
 
 export type LeavesOptions = {
-  connections: Connections
   scripts: Scripts
   keyPrefix: string
   now(): number
@@ -38,10 +36,9 @@ export class Leaves {
 
   /** Takes the session out at once, or as soon as it can. @returns whether Redis has confirmed it. Never rejects. */
   async now(leave: PendingLeave): Promise<boolean> {
-    const { connections, scripts, keyPrefix, now, keepMs } = this.#options
+    const { scripts, keyPrefix, now, keepMs } = this.#options
     const { room, session, owner, why } = leave
     try {
-      connections.cork()
       await scripts.roomLeave(roomKeys(keyPrefix, room), room, session, owner, why, now(), keepMs)
       this.#waiting.delete(keyOf(leave))
       return true

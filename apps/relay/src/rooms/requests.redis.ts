@@ -1,7 +1,6 @@
 // What members ask of Redis, together where many ask at once, and twice where that may help: a name whose holder's node is long dead and nobody has taken
 // its members out yet, and whatever is decided by a charter, until node and store decide by the same one.
 import { type Epoch, encodeHex, type MemberId, type NameTag, type SessionId } from '@pychat/protocol'
-import type { Connections } from '../redis/connections.ts'
 import type { Lease } from '../redis/lease.ts'
 import { nodeOf, type Owner } from '../redis/owner.ts'
 import {
@@ -16,7 +15,6 @@ import type { Chartered, Charters } from './charters.redis.ts'
 import { type ActResult, type JoinRefusal, type JoinRequest, StoreError } from './rooms.ts'
 
 export type RequestsOptions = {
-  connections: Connections
   scripts: Scripts
   lease: Lease
   charters: Pick<Charters<Chartered>, 'agree'>
@@ -52,7 +50,7 @@ export type Requests = {
 const judgementsMax = 5
 
 export function createRequests(options: RequestsOptions): Requests {
-  const { connections, scripts, lease, charters, now, keepMs } = options
+  const { scripts, lease, charters, now, keepMs } = options
 
   const asking = new Map<Chartered, AskingJoin[]>()
 
@@ -73,7 +71,6 @@ export function createRequests(options: RequestsOptions): Requests {
     ask: (judged: string) => Promise<Answer | OtherCharter>,
   ): Promise<Answer> {
     for (let i = 0; i < judgementsMax; i += 1) {
-      connections.cork()
       const answer = await ask(room.charter?.stamp ?? '')
       if (!isOther(answer)) return answer
       await charters.agree(room, answer.stored)
@@ -136,10 +133,9 @@ export function createRequests(options: RequestsOptions): Requests {
       }
     },
     async profile(room, session, owner, tag, profile) {
-      const { answer } = await askForName(room, () => {
-        connections.cork()
-        return scripts.roomProfile(room.keys, room.id, session, owner, tag, profile)
-      })
+      const { answer } = await askForName(room, () =>
+        scripts.roomProfile(room.keys, room.id, session, owner, tag, profile),
+      )
       if (answer === 'ok') return { ok: true }
       return { ok: false, code: answer === 'taken' ? 'name-taken' : 'not-member' }
     },

@@ -91,7 +91,7 @@ export function createRedisRooms(options: RedisRoomsOptions, events: RoomsEvents
       resumed: () => resyncs.add(room),
     }),
   })
-  const leaves = new Leaves({ connections, scripts, keyPrefix, now, keepMs })
+  const leaves = new Leaves({ scripts, keyPrefix, now, keepMs })
   const resyncs = new Resyncs(resync)
   const charters = createCharters<LocalRoom>({ scripts, now, keepMs, changed: charterChanged })
   const requests = createRequests({ ...options, charters })

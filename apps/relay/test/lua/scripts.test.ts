@@ -3,6 +3,7 @@ import {
   decodeDelivery,
   decodeHex,
   type Epoch,
+  limits,
   type MemberId,
   type NodeId,
   type RoomId,
@@ -23,6 +24,7 @@ import {
 } from '../../src/redis/scripts.ts'
 import type { StoreServer } from '../../src/redis/server.ts'
 import type { Admission, StoredCharter } from '../../src/rooms/charter.ts'
+import type { JoinRequest } from '../../src/rooms/rooms.ts'
 import { frame, newRoom, newTag, request } from '../rooms/contract.ts'
 import { localBinary, RedisProcess } from '../support/redis.servers.ts'
 import { adminUrl, freshPrefix, getRedis } from '../support/redis.ts'
@@ -723,6 +725,29 @@ describe('scripts', () => {
   })
 
   describe('room_roster', () => {
+    it('begins with a join, also one of those that fill its first page', async () => {
+      const newcomers = (count: number) =>
+        Array.from({ length: count }, () => ({ request: request(room, { tag: newTag() }), owner }))
+      const full = limits.rosterPageMembersMax
+      for (let i = 0; i < full - 1; i += 9) await joinAll(newcomers(9))
+      const last = newcomers(4)
+      const answers = await joinAll(last)
+      for (const answer of answers) {
+        if (answer.answer !== 'ok') throw new Error(answer.answer)
+        expect(answer.count).toBe(full + 3)
+        expect(answer.roster.entries).toHaveLength(full)
+        expect(answer.roster.entries.at(-1)?.session).toBe(last[0]?.request.session)
+        const rest = await scripts.roomRoster(keys, answer.roster.next ?? '')
+        expect(rest.next).toBeNull()
+        expect(rest.entries.map(({ session }) => session)).toEqual(
+          last.slice(1).map((each) => each.request.session),
+        )
+      }
+      const [again] = await joinAll([{ request: last[2]?.request as JoinRequest, owner: rival }])
+      expect(again).toMatchObject({ answer: 'ok', count: full + 3, roster: { next: String(full) } })
+      expect(await redis.hget(keys.room, `s:${last[2]?.request.session}`)).toBe(`0 ${rival}`)
+    })
+
     it('pages by place, also when members leave between pages', async () => {
       const asked = Array.from({ length: 70 }, () => request(room))
       for (const each of asked) await join(each)
