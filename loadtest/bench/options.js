@@ -5,10 +5,10 @@ import { scenarios } from './scenarios/index.js'
 const quick = {
   rounds: 2,
   seconds: 0.5,
-  warmSecondsMax: 4,
-  connections: 2_000,
+  warmSecondsMax: 3,
+  connections: 1_500,
   idleRounds: 1,
-  watchSeconds: 4,
+  watchSeconds: 3,
   nodes: [2],
   crowdRounds: 1,
 }
@@ -32,7 +32,7 @@ All of it takes about 75 minutes on an idle machine; --rounds 2 --seconds 2 abou
   --scenario S3,S4     only these; ${scenarios.map(({ id }) => id).join(', ')}
   --rounds N           rounds of two windows per system (7; quick 2)
   --seconds N          length of a window (3; quick 0.5)
-  --connections N      connections of S2 and S4 per system, at most 13000 (10000; quick 2000)
+  --connections N      connections of S2 and S4 per system, at most 13000 (10000; quick 1500)
   --nodes 2,4          numbers of nodes in S3 (2,4; quick 2)
   --only NAME,NAME     only these systems, by their names in results
   --any-load           count windows on a busy machine too: for trying things, the result says so
