@@ -1,4 +1,4 @@
--- Carries out calls of a loop turn, one after the other. Not a script of its own: redis/room-calls.ts puts it behind
+-- Carries out calls of a loop turn, one after the other. Not a script of its own: redis/scripts.ts puts it behind
 -- `calls`, the scripts that may be called so, each a function of its own KEYS and ARGV.
 -- KEYS: seven for each call, as room_join.lua says
 -- ARGV: for each call the name of its script, how many arguments it has, and those
