@@ -151,7 +151,7 @@ local function list(session)
 end
 
 local told = {}
--- Returns the answer, nil when the server was left behind.
+-- Returns the answer with the place of who comes where its page will be, nil when the server was left behind.
 local function join(session, tag, owner, proof, profile, claim, after_epoch, after_seq, id, refusal, members_max, whole)
   local state, value = find(session)
   local counter, former, since, old_tag, old_proof, old_profile, start, old_id = '0', '', now, nil, nil, nil, nil, ''
@@ -224,7 +224,7 @@ local function join(session, tag, owner, proof, profile, claim, after_epoch, aft
     former = ''
   end
   told[#told + 1] = '{"session":"' .. session .. '","owner":"' .. owner .. '","was":"' .. former .. '"}'
-  return { 'ok', counter, start, page_after(after_epoch, tonumber(after_seq), tonumber(start)) }
+  return { 'ok', counter, start, { after_epoch, tonumber(after_seq) } }
 end
 
 local answers = {}
@@ -245,4 +245,11 @@ if count > count_before then
 end
 redis.call('HSET', room_key, unpack(changes))
 redis.call('SPUBLISH', channel, '\3[' .. table.concat(told, ',') .. ']')
+-- Read once all is written: a log that cannot be read leaves nobody half in the room.
+for i = 1, #answers do
+  local answer = answers[i]
+  if answer[1] == 'ok' then
+    answer[4] = page_after(answer[4][1], answer[4][2], tonumber(answer[3]))
+  end
+end
 return { epoch, seq, count, roster_page(next_place, sessions, members, states), pages, answers, quiet or '' }

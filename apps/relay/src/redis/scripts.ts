@@ -1,5 +1,6 @@
 // Typed callers of lua/*.lua: the one place that knows the order of their arguments and the shape of their answers.
 // Scripts of a room go straight to the primary that holds it, with that server's replication id: see room_epoch.lua.
+// Most of them share a call with what else is asked in a loop turn; how that is gathered is for turn-calls.ts.
 // A script's text is sent once per connection and its digest afterwards (EVALSHA, again EVAL upon NOSCRIPT): by ioredis,
 // and for messages by publish-call.ts.
 import { readFileSync } from 'node:fs'

@@ -11,7 +11,7 @@ import {
   writeDeliveryHeader,
 } from '@pychat/protocol'
 import { Redis } from 'ioredis'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { freePort } from '../../../../loadtest/free-port.js'
 import { bansKeys, leaseKey, type RoomKeys, roomKeys } from '../../src/redis/keys.ts'
 import { nodeOf, type Owner, ownerOf } from '../../src/redis/owner.ts'
@@ -724,6 +724,25 @@ describe('scripts', () => {
     })
   })
 
+  it('leave nobody half in a room whose log cannot be read', async () => {
+    const [ann, ben] = [request(room), request(room, { tag: newTag() })]
+    await join(ann)
+    await scripts.roomPublish({
+      keys,
+      session: ann.session,
+      owner,
+      counter: 1,
+      now,
+      frame: frame(ann.session, 1),
+    })
+    await redis.set(keys.log, 'no stream')
+    const behind = { ...ben, after: { epoch, seq: 0 } }
+    await expect(join(behind, { owner: rival })).rejects.toThrow('WRONGTYPE')
+    await redis.del(keys.log)
+    expect(await redis.hget(keys.room, `s:${ben.session}`)).toBe(`0 ${rival}`)
+    expect(await join(behind, { owner: rival })).toMatchObject({ answer: 'ok', count: 2 })
+  })
+
   describe('room_roster', () => {
     it('begins with a join, also one of those that fill its first page', async () => {
       const newcomers = (count: number) =>
@@ -802,6 +821,7 @@ describe('scripts', () => {
     'ask no more commands of Redis for a join or a publish than they need without any charter',
     async () => {
       const alone = new RedisProcess(localBinary() ?? '', await freePort())
+      onTestFinished(() => alone.remove())
       await alone.start()
       redis.disconnect()
       redis = new Redis(alone.url)
@@ -842,7 +862,6 @@ describe('scripts', () => {
       expect(await commandsOf(() => say(1))).toEqual({ hmget: 1, hset: 2, xadd: 1, pexpire: 1, spublish: 1 })
       expect(await commandsOf(() => say(2))).toEqual({ hmget: 1, hset: 1, xadd: 1, spublish: 1 })
       expect(await commandsOf(() => scripts.roomPosition(keys))).toEqual({ hmget: 1 })
-      await alone.remove()
     },
   )
 
